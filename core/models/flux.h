@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/base/value.h"
+#include "core/ir/graph.h"
+
+namespace svdlab {
+
+/// config.json of diffusers' FluxTransformer2DModel (FLUX.1), with its defaults.
+struct FluxConfig {
+  int64_t patch_size = 1;
+  int64_t in_channels = 64;
+  int64_t out_channels = 64;
+  int64_t num_layers = 19;
+  int64_t num_single_layers = 38;
+  int64_t attention_head_dim = 128;
+  int64_t num_attention_heads = 24;
+  int64_t joint_attention_dim = 4096;
+  int64_t pooled_projection_dim = 768;
+  bool guidance_embeds = false;
+  std::vector<int64_t> axes_dims_rope = {16, 56, 56};
+
+  int64_t hidden() const { return attention_head_dim * num_attention_heads; }
+};
+
+FluxConfig parse_flux_config(const Value& config_json);
+/// Names and shapes of all tensors of a checkpoint of this config, in graph order.
+std::vector<std::pair<std::string, std::vector<int64_t>>> flux_tensors(const FluxConfig& config);
+
+/// Builds the graph of FluxTransformer2DModel; consumes exactly the tensors flux_tensors() lists (missing, extra or
+/// mis-shaped: kInput with name and shapes). Inputs: hidden_states [B, L, in], encoder_hidden_states [B, T, joint],
+/// pooled_projections [B, pooled], timestep [B] in [0, 1], guidance [B] when guidance_embeds, img_ids [L, 3],
+/// txt_ids [T, 3]. Output: [B, L, patch^2 * out_channels].
+Graph build_flux(const FluxConfig& config, const std::map<std::string, Tensor>& tensors);
+
+}  // namespace svdlab

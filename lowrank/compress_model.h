@@ -1,0 +1,40 @@
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "core/ir/compressed.h"
+#include "core/ir/graph.h"
+#include "core/ir/stats.h"
+#include "lowrank/recipe.h"
+
+namespace svdlab {
+
+/// What happened to one linear on the way; a row of the layer table takes its search facts from here.
+struct CompressionLog {
+  std::string linear, group, scheme, method;
+  int64_t rank = 0;
+  double residual_energy = 0, total_energy = 0;  ///< of the branch partition's weight matrix before quantization
+  std::vector<double> round_errors;              ///< see DriverResult::errors
+  int best_round = 0;
+  double seconds = 0;
+};
+
+struct CompressionOptions {
+  int threads = 1;             ///< scheduling only: the result does not depend on it
+  int64_t score_tokens = 1024; ///< reservoir tokens a search scores candidates on
+  std::function<void(int done, int total)> progress;  ///< may be empty
+};
+
+struct Compression {
+  CompressedModel model;
+  std::vector<CompressionLog> log;  ///< in graph order of the linears
+};
+
+/// The rule index for every linear of the graph. Throws kConfig when a linear matches nothing or a rule matches no linear.
+std::vector<int> assign_rules(const Graph& graph, const Plan& plan);
+
+/// Applies a plan: groups (split where members got different rules) are compressed independently, tied groups together.
+Compression compress_model(const Graph& graph, const StatsMap& stats, const Plan& plan, const CompressionOptions& options);
+
+}  // namespace svdlab

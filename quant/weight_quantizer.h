@@ -1,0 +1,28 @@
+#pragma once
+#include <memory>
+
+#include "core/base/registry.h"
+#include "core/base/value.h"
+#include "core/ir/compressed.h"
+
+namespace svdlab {
+
+/// Facts about the input a weight quantizer may use; every field may be absent.
+struct WeightContext {
+  Tensor gram;  ///< [K, K] fp64, uncentred, of the transformed input; undefined when not collected
+};
+
+/// Turns a weight matrix into codes and scales. Immutable once built, so safe to share between threads.
+class WeightQuantizer {
+ public:
+  virtual ~WeightQuantizer() = default;
+  /// @param w  [out_features, in_features] fp32, all finite; scheme.group divides in_features.
+  virtual QuantizedTensor quantize(const Tensor& w, const TensorScheme& scheme, const WeightContext& context) const = 0;
+  virtual bool needs_gram() const = 0;
+};
+
+using WeightQuantizerFactory = std::unique_ptr<WeightQuantizer> (*)(Fields& options);
+/// Catalogue of weight quantizers; the key under `weights:` in a recipe.
+const Registry<WeightQuantizerFactory>& weight_quantizers();
+
+}  // namespace svdlab

@@ -2,7 +2,7 @@
 add_library(svdlab_options INTERFACE)
 target_include_directories(svdlab_options INTERFACE "${CMAKE_SOURCE_DIR}")
 # Contraction to FMA would make the plain-loop references depend on the compiler's mood.
-target_compile_options(svdlab_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -ffp-contract=off>)
+target_compile_options(svdlab_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wno-missing-field-initializers -ffp-contract=off>)
 set(CMAKE_CXX_FLAGS_RELEASE "-O2")
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(SVDLAB_SANITIZE)

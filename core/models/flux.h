@@ -1,11 +1,11 @@
 #pragma once
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
 #include "core/base/value.h"
 #include "core/ir/graph.h"
+#include "core/models/tensor_source.h"
 
 namespace svdlab {
 
@@ -27,13 +27,10 @@ struct FluxConfig {
 };
 
 FluxConfig parse_flux_config(const Value& config_json);
-/// Names and shapes of all tensors of a checkpoint of this config, in graph order.
-std::vector<std::pair<std::string, std::vector<int64_t>>> flux_tensors(const FluxConfig& config);
-
-/// Builds the graph of FluxTransformer2DModel; consumes exactly the tensors flux_tensors() lists (missing, extra or
-/// mis-shaped: kInput with name and shapes). Inputs: hidden_states [B, L, in], encoder_hidden_states [B, T, joint],
-/// pooled_projections [B, pooled], timestep [B] in [0, 1], guidance [B] when guidance_embeds, img_ids [L, 3],
-/// txt_ids [T, 3]. Output: [B, L, patch^2 * out_channels].
-Graph build_flux(const FluxConfig& config, const std::map<std::string, Tensor>& tensors);
+/// Builds the graph of FluxTransformer2DModel, asking `source` for each tensor once, in graph order. Inputs:
+/// hidden_states [B, L, in], encoder_hidden_states [B, T, joint], pooled_projections [B, pooled], timestep
+/// [B] in [0, 1], guidance [B] when guidance_embeds, img_ids [L, 3], txt_ids [T, 3]. Output: [B, L, patch^2 *
+/// out_channels].
+Graph build_flux(const FluxConfig& config, const TensorSource& source);
 
 }  // namespace svdlab

@@ -14,8 +14,8 @@ struct Model {
   Graph graph;
 };
 
-/// Throws kInput for a missing folder, config or tensor, an extra or mis-shaped tensor, NaN or Inf weights are found
-/// later by whoever reads them; kConfig for an unknown `_class_name` (names the known ones).
+/// Throws kInput for a missing folder, config or tensor, an extra or mis-shaped tensor, NaN or Inf weights
+/// are found later by whoever reads them; kConfig for an unknown `_class_name` (names the known ones).
 Model load_model(const std::string& folder);
 
 /// SHA-256 over config.json and every weight file: the identity of a model in caches and provenance.

@@ -13,15 +13,16 @@ namespace svdlab {
 
 using NamedTensors = std::map<std::string, Tensor>;
 
-/// Runs a graph through libtorch on the device its weights are on. Differentiable when weights require grad and
-/// nothing is compressed. Immutable after construction: one executor serves several threads.
+/// Runs a graph through libtorch on the device its weights are on. Differentiable when weights require grad
+/// and nothing is compressed. Immutable after construction: one executor serves several threads.
 class Executor {
  public:
   struct Options {
     Precision precision = Precision::kBf16;
     Execution execution = Execution::kDequantized;
     const CompressedModel* compressed = nullptr;  ///< not owned; must outlive the executor
-    bool cache_weights = true;  ///< keep fp32 copies of 16-bit weights; false converts at each use (large models)
+    bool cache_weights =
+        true;  ///< keep fp32 copies of 16-bit weights; false converts at each use (large models)
   };
   /// Called after each node with its inputs and output (rounded).
   using Observer = std::function<void(int node, const std::vector<Tensor>& inputs, const Tensor& output)>;

@@ -1,0 +1,127 @@
+#include "core/runtime/executor.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/base/names.h"
+#include "core/runtime/ops.h"
+
+namespace svdlab {
+namespace {
+
+/// Ops whose output holds values of their inputs or must stay fp32: nothing to round.
+bool rounds(Op op) {
+  switch (op) {
+    case Op::kInput:
+    case Op::kSlice:
+    case Op::kTokensLike:
+    case Op::kHeads:
+    case Op::kConcat:
+    case Op::kRopeTable:
+      return false;
+    default:
+      return true;
+  }
+}
+
+}  // namespace
+
+struct Executor::State {
+  const Graph& graph;
+  Options options;
+  std::vector<int> last_use;                 // node -> last node that reads it
+  std::vector<Tensor> weights, biases;       // per linear, compute dtype; undefined when not cached
+  std::map<int, PreparedLinear> compressed;  // per linear
+
+  at::ScalarType compute_type(const Tensor& like) const {
+    return like.is_cuda() && options.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat;
+  }
+  Tensor convert(const Tensor& t) const { return t.defined() ? t.to(compute_type(t)) : t; }
+
+  Tensor linear(int index, const Tensor& x) const {
+    if (const auto found = compressed.find(index); found != compressed.end()) {
+      std::vector<int64_t> shape = x.sizes().vec();
+      shape.back() = graph.linears[index].out_features();
+      return found->second.run(x.reshape({-1, x.size(-1)})).view(shape);
+    }
+    const LinearSpec& spec = graph.linears[index];
+    const bool cached = weights[index].defined();
+    return at::linear(x, cached ? weights[index] : convert(spec.weight),
+                      cached ? biases[index] : convert(spec.bias));
+  }
+
+  Tensor evaluate(const Node& node, const std::vector<Tensor>& inputs) const {
+    Tensor out;
+    if (node.op == Op::kLinear) {
+      out = linear(node.linear, inputs[0]);
+    } else {
+      const Tensor parameter =
+          node.parameter.empty() ? Tensor() : convert(graph.parameters.at(node.parameter));
+      out = run_op(node, inputs, parameter, options.precision);
+    }
+    if (node.op == Op::kTimestepEmbedding) out = out.to(compute_type(out));
+    return rounds(node.op) ? round_to(out, options.precision) : out;
+  }
+
+  Tensor input(const Node& node, const NamedTensors& inputs) const {
+    const auto found = inputs.find(node.id);
+    SVDLAB_REQUIRE(found != inputs.end(), Errc::kConfig, "the model needs an input \"", node.id, "\"");
+    const bool keeps_fp32 =
+        node.id == "timestep" || node.id == "guidance" || node.id == "img_ids" || node.id == "txt_ids";
+    if (keeps_fp32) return found->second;
+    return round_to(found->second.to(compute_type(found->second)), options.precision);
+  }
+};
+
+Executor::Executor(const Graph& graph, Options options)
+    : state_(new State{graph,
+                       options,
+                       std::vector<int>(graph.nodes.size(), -1),
+                       std::vector<Tensor>(graph.linears.size()),
+                       std::vector<Tensor>(graph.linears.size()),
+                       {}}) {
+  for (size_t i = 0; i < graph.nodes.size(); ++i)
+    for (const int input : graph.nodes[i].inputs) state_->last_use[input] = static_cast<int>(i);
+  for (size_t i = 0; i < graph.linears.size(); ++i) {
+    const LinearSpec& spec = graph.linears[i];
+    if (options.compressed != nullptr) {
+      const auto found = options.compressed->linears.find(spec.name);
+      if (found != options.compressed->linears.end()) {
+        state_->compressed.emplace(static_cast<int>(i), PreparedLinear(found->second, options.execution));
+        continue;
+      }
+    }
+    if (!options.cache_weights || spec.weight.requires_grad()) continue;
+    state_->weights[i] = state_->convert(spec.weight);
+    state_->biases[i] = state_->convert(spec.bias);
+  }
+}
+
+Executor::~Executor() = default;
+
+Tensor Executor::run_node(int node, const std::vector<Tensor>& inputs) const {
+  return state_->evaluate(state_->graph.nodes.at(node), inputs);
+}
+
+Tensor Executor::run(const NamedTensors& inputs, const Observer& observer) const {
+  const Graph& graph = state_->graph;
+  std::vector<std::string> known;
+  for (const Node& node : graph.nodes)
+    if (node.op == Op::kInput) known.push_back(node.id);
+  for (const auto& [name, tensor] : inputs)
+    SVDLAB_REQUIRE(std::find(known.begin(), known.end(), name) != known.end(), Errc::kConfig,
+                   "the model has no input \"", name, "\"; nearest: \"", nearest(name, known), "\"");
+  std::vector<Tensor> values(graph.nodes.size());
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const Node& node = graph.nodes[i];
+    std::vector<Tensor> in;
+    for (const int index : node.inputs) in.push_back(values[index]);
+    values[i] = node.op == Op::kInput ? state_->input(node, inputs) : state_->evaluate(node, in);
+    if (observer) observer(static_cast<int>(i), in, values[i]);
+    for (const int index : node.inputs)
+      if (state_->last_use[index] == static_cast<int>(i) && index != graph.output) values[index] = Tensor();
+  }
+  return values[graph.output];
+}
+
+}  // namespace svdlab

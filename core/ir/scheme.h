@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
+#include "kernels/number_format.h"
+
 namespace svdlab {
 
-enum class NumberFormat { kInt4, kUint4, kInt8, kNf4, kFp4E2M1 };
-enum class ScaleFormat { kFp32, kBf16, kE4M3, kE8M0 };
 /// One scale for the whole tensor, for each row (weights: output channel; activations: token), or for each run of
 /// `size` consecutive columns of a row.
 enum class Grouping { kTensor, kRow, kGroup };

@@ -1,0 +1,149 @@
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "core/base/error.h"
+#include "core/formats/bf16.h"
+#include "core/formats/fp4_e2m1.h"
+#include "core/formats/fp8_e4m3.h"
+#include "core/formats/fp8_e8m0.h"
+#include "core/formats/int4.h"
+#include "core/formats/int8.h"
+#include "core/formats/nf4.h"
+#include "core/formats/uint4.h"
+#include "kernels/quantize_matrix.h"
+
+namespace svdlab::detail {
+namespace {
+
+constexpr float kSmallestScale = 0x1p-126f;  // smallest normal of fp32 and bf16
+constexpr float kSmallestE4M3Scale = 0x1p-9f;
+constexpr float kSmallestTensorScale = 0x1p-117f;  // times 2^-9 still normal
+constexpr float kLargestBf16 = 0x1.fep127f;
+
+// Rows of (x + shift) / divide_by; x itself where that is the same.
+class ValueRows {
+ public:
+  ValueRows(MatrixView<const float> x, const float* divide_by, float shift)
+      : x_(x), divide_by_(divide_by), shift_(shift), buffer_(divide_by || shift != 0 ? x.cols : 0) {}
+
+  const float* row(int64_t r) {
+    const float* x = x_.row(r);
+    float* out = buffer_.data();
+    if (divide_by_) {
+      for (int64_t c = 0; c < x_.cols; ++c) out[c] = (x[c] + shift_) / divide_by_[c];
+    } else if (shift_ != 0) {
+      for (int64_t c = 0; c < x_.cols; ++c) out[c] = x[c] + shift_;
+    } else {
+      return x;
+    }
+    return out;
+  }
+
+ private:
+  MatrixView<const float> x_;
+  const float* divide_by_;
+  float shift_;
+  std::vector<float> buffer_;
+};
+
+struct Extent {
+  int32_t magnitude = 0;  // bits of the largest |v|; NaN and infinity order above every finite value
+  int32_t positive = 0;   // bits of the largest v, or of 0
+};
+
+// Floats of one sign order like their bits, and integer maxima vectorise where float ones must not.
+Extent extent(const float* v, int64_t count) {
+  Extent e;
+  for (int64_t i = 0; i < count; ++i) {
+    const int32_t bits = std::bit_cast<int32_t>(v[i]);
+    e.magnitude = std::max(e.magnitude, bits & 0x7fffffff);
+    e.positive = std::max(e.positive, bits);
+  }
+  return e;
+}
+
+float rounded_scale(float amax, const QuantizeSpec& spec, float tensor_scale) {
+  const float largest = largest_code_value(spec.format);
+  switch (spec.scale) {
+    case ScaleFormat::kFp32:
+      return std::max(amax / largest, kSmallestScale);
+    case ScaleFormat::kBf16:
+      return std::clamp(bf16_round(amax / largest), kSmallestScale, kLargestBf16);
+    case ScaleFormat::kE4M3:
+      return std::max(fp8_e4m3_decode(fp8_e4m3_encode(amax / largest / tensor_scale)), kSmallestE4M3Scale);
+    case ScaleFormat::kE8M0: {
+      const float power = fp8_e8m0_decode(fp8_e8m0_encode_floor(largest));
+      return std::max(fp8_e8m0_decode(fp8_e8m0_encode_floor(amax)) / power, kSmallestScale);
+    }
+  }
+  throw Error(Errc::kUnexpected, "unknown scale format");
+}
+
+template <auto encode>
+void encode_row(const float* values, const float* scales, float tensor_scale, int64_t groups, int64_t group,
+                uint8_t* codes) {
+  for (int64_t g = 0; g < groups; ++g) {
+    const float step = scales[g] * tensor_scale;
+    const float* v = values + g * group;
+    uint8_t* out = codes + g * group;
+    for (int64_t i = 0; i < group; ++i) out[i] = static_cast<uint8_t>(encode(v[i] / step));
+  }
+}
+
+using RowEncoder = void (*)(const float*, const float*, float, int64_t, int64_t, uint8_t*);
+
+RowEncoder row_encoder(NumberFormat format) {
+  switch (format) {
+    case NumberFormat::kInt4:
+      return encode_row<int4_encode>;
+    case NumberFormat::kUint4:
+      return encode_row<uint4_encode>;
+    case NumberFormat::kInt8:
+      return encode_row<int8_encode>;
+    case NumberFormat::kNf4:
+      return encode_row<nf4_encode>;
+    case NumberFormat::kFp4E2M1:
+      return encode_row<fp4_e2m1_encode>;
+  }
+  throw Error(Errc::kUnexpected, "unknown number format");
+}
+
+}  // namespace
+
+bool find_scales_cpu(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
+                     MatrixView<float> scales, float* tensor_scale) {
+  const bool is_unsigned = spec.format == NumberFormat::kUint4;
+  for (int64_t r = 0; r < scales.rows; ++r) std::fill_n(scales.row(r), scales.cols, 0.0f);
+  float amax_all = 0;
+  ValueRows values(x, divide_by, spec.shift);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    const float* v = values.row(r);
+    float* amax = scales.row(scales.rows == 1 ? 0 : r);
+    for (int64_t g = 0; g < scales.cols; ++g) {
+      const Extent e = extent(v + g * spec.group, spec.group);
+      if (e.magnitude >= 0x7f800000) return false;
+      amax[g] = std::max(amax[g], std::bit_cast<float>(is_unsigned ? e.positive : e.magnitude));
+      amax_all = std::max(amax_all, amax[g]);
+    }
+  }
+  *tensor_scale = spec.two_level ? std::max(amax_all / largest_code_value(spec.format) / kFp8E4M3Max,
+                                            kSmallestTensorScale)
+                                 : 1.0f;
+  for (int64_t r = 0; r < scales.rows; ++r)
+    for (int64_t g = 0; g < scales.cols; ++g) scales(r, g) = rounded_scale(scales(r, g), spec, *tensor_scale);
+  return true;
+}
+
+void encode_matrix_cpu(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
+                       MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes) {
+  const RowEncoder encode = row_encoder(spec.format);
+  ValueRows values(x, divide_by, spec.shift);
+  for (int64_t r = 0; r < x.rows; ++r)
+    encode(values.row(r), scales.row(scales.rows == 1 ? 0 : r), tensor_scale, scales.cols, spec.group,
+           codes.row(r));
+}
+
+}  // namespace svdlab::detail

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "core/ir/compressed.h"
+#include "core/runtime/fake_quantize.h"
 #include "core/runtime/precision.h"
 
 namespace svdlab {
@@ -12,16 +13,13 @@ enum class Execution {
   kCodes,        ///< integer or fp4 codes, exact group sums, group scales, plain loops: the oracle
 };
 
-/// x_hat quantized and decoded again, fp32 [T, K]: what the low-bit branch multiplies. The shift is not included
-/// (decode(codes) * scale - shift), so the result approximates x_hat.
-/// @param x_hat  [T, K] fp32, already divided by the smoothing vector.
-Tensor fake_quantize(const Tensor& x_hat, const ActivationScheme& scheme, const std::vector<Segment>& segments);
-
-/// y [T, out] fp32, before the final rounding. @param x [T, in] fp32.
+/// y [T, out] fp32, before the final rounding: with x_hat = x / smooth in fp32, not rounded,
+/// y = bias + Q(x_hat) W_q^T + (x_hat down^T) up^T, every product accumulated and kept in fp32.
+/// @param x  [T, in] fp32 on the CPU, finite where activations are quantized, else kInput. No gradient.
 Tensor run_compressed(const CompressedLinear& linear, const Tensor& x, Execution execution);
 
-/// A CompressedLinear made ready for repeated kDequantized execution: weights decoded once, the quantized input kept
-/// for the next linear that has the same smoothing vector, scheme and input.
+/// A CompressedLinear made ready for repeated execution: for kDequantized the weights are decoded once. run()
+/// may be called by several threads.
 class PreparedLinear {
  public:
   explicit PreparedLinear(const CompressedLinear& linear, Execution execution);

@@ -27,6 +27,7 @@ float largest_code_value(NumberFormat format);
 /// rounded to the nearest code: the scale that divides is the one that is stored (DeepCompressor;
 /// svdquant.md 2.5). All-zero and tiny groups stay decodable: scales are at least 2^-126 (fp32, bf16, e8m0)
 /// or 2^-9 (e4m3), T at least 2^-117, so that 0 / scale is 0 and no scale is subnormal.
+/// At the other end a scale stays so small that q * scale * T is finite.
 /// @param x          [rows, cols], finite, else kInput with the first offender.
 /// @param divide_by  [cols] finite and > 0 (the smoothing vector), or nullptr for 1.
 /// @param codes      [rows, cols] out, one code a byte; high nibble 0 for 4-bit formats.

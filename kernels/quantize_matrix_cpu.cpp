@@ -21,7 +21,6 @@ namespace {
 constexpr float kSmallestScale = 0x1p-126f;  // smallest normal of fp32 and bf16
 constexpr float kSmallestE4M3Scale = 0x1p-9f;
 constexpr float kSmallestTensorScale = 0x1p-117f;  // times 2^-9 still normal
-constexpr float kLargestBf16 = 0x1.fep127f;
 
 // Rows of (x + shift) / divide_by; x itself where that is the same.
 class ValueRows {
@@ -65,13 +64,19 @@ Extent extent(const float* v, int64_t count) {
   return e;
 }
 
+// A scale of the bits in `mask` close to the largest whose product with `largest` is finite.
+float largest_scale(float largest, uint32_t mask) {
+  const uint32_t bits = std::bit_cast<uint32_t>(std::numeric_limits<float>::max() / largest);
+  return std::bit_cast<float>((bits - 1) & mask);  // the quotient may have been rounded up
+}
+
 float rounded_scale(float amax, const QuantizeSpec& spec, float tensor_scale) {
   const float largest = largest_code_value(spec.format);
   switch (spec.scale) {
     case ScaleFormat::kFp32:
-      return std::max(amax / largest, kSmallestScale);
+      return std::clamp(amax / largest, kSmallestScale, largest_scale(largest, ~0u));
     case ScaleFormat::kBf16:
-      return std::clamp(bf16_round(amax / largest), kSmallestScale, kLargestBf16);
+      return std::clamp(bf16_round(amax / largest), kSmallestScale, largest_scale(largest, 0xffff0000u));
     case ScaleFormat::kE4M3:
       return std::max(fp8_e4m3_decode(fp8_e4m3_encode(amax / largest / tensor_scale)), kSmallestE4M3Scale);
     case ScaleFormat::kE8M0: {

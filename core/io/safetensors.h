@@ -10,8 +10,28 @@
 namespace svdlab {
 
 /// Every dtype of the safetensors format. F4, F6_* are sub-byte: their bits must fill whole bytes.
-enum class StDtype { kBool, kF4, kF6E2M3, kF6E3M2, kU8, kI8, kF8E5M2, kF8E4M3, kF8E8M0, kI16, kU16, kF16, kBf16,
-                     kI32, kU32, kF32, kF64, kI64, kU64, kC64 };
+enum class StDtype {
+  kBool,
+  kF4,
+  kF6E2M3,
+  kF6E3M2,
+  kU8,
+  kI8,
+  kF8E5M2,
+  kF8E4M3,
+  kF8E8M0,
+  kI16,
+  kU16,
+  kF16,
+  kBf16,
+  kI32,
+  kU32,
+  kF32,
+  kF64,
+  kI64,
+  kU64,
+  kC64
+};
 
 struct StEntry {
   StDtype dtype;
@@ -23,15 +43,20 @@ struct StEntry {
 std::string to_string(StDtype dtype);
 int bits_of(StDtype dtype);
 
-/// A read-only mapped .safetensors file. Strict: the header is at most 100 MB of JSON without duplicate names, offsets
-/// are contiguous from 0, sizes match shape times dtype, the buffer is covered exactly. Anything else throws kInput
-/// naming file, tensor and values; nothing is allocated from an unchecked size and nothing outside the file is read.
+/// A read-only mapped .safetensors file. Strict: the header is at most 100 MB of JSON without duplicate
+/// names, offsets are contiguous from 0, sizes match shape times dtype, the buffer is covered exactly.
+/// Anything else throws kInput naming file, tensor and values; nothing is allocated from an unchecked size
+/// and nothing outside the file is read.
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
   const std::map<std::string, StEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
-  /// A tensor that views the mapping and keeps it alive. F8/F6/F4 come as uint8 with their raw bytes.
+  /// A tensor that views the mapping and keeps it alive: read-only memory, writing to it crashes (a copy is
+  /// made where the file does not align the data to its type). F8 comes as uint8 of the same shape. F4 and F6
+  /// come as uint8 with the last size in bytes when a row fills whole bytes (F4: halved), else flat; U16,
+  /// U32, U64 (no torch 1.13 dtype) as flat uint8. Truncating the file while it is mapped kills the process
+  /// (SIGBUS): replace files, as the writers here do.
   Tensor tensor(const std::string& name) const;
 
  private:
@@ -41,25 +66,29 @@ class SafetensorsFile {
   std::map<std::string, std::string> metadata_;
 };
 
-/// All tensors of a model folder or file: `model.safetensors.index.json`, `*.safetensors.index.json`, or a lone
-/// .safetensors. Throws kInput for a tensor that is listed but missing, or present twice.
+/// All tensors of a model folder or file: `model.safetensors.index.json`, `*.safetensors.index.json`, or a
+/// lone .safetensors. Throws kInput for a tensor that is listed but missing, present twice or not listed, and
+/// for a folder that leaves the choice open (name the file then).
 std::map<std::string, Tensor> load_safetensors(const std::string& file_or_folder);
 
 struct StWrite {
   std::string name;
-  Tensor tensor;        ///< contiguous CPU tensor (made so if it is not)
+  Tensor tensor;  ///< contiguous CPU tensor (made so if it is not)
   /// Format tag to write for uint8 tensors that hold raw F8/F4 bytes; nullptr: from the tensor's dtype.
   const StDtype* raw_dtype = nullptr;
   std::vector<int64_t> raw_shape;  ///< with raw_dtype: the logical shape
 };
 
-/// Writes to `path`.tmp and renames: a reader sees the old file or the whole new one. Throws kResource on a full disk.
+/// Writes to `path`.tmp.<pid> and renames: a reader sees the old file or the whole new one. Tensors keep the
+/// order given. Throws kResource on a full disk, kInput for a name given twice, a dtype without a safetensors
+/// name, or bytes that do not match raw_dtype and raw_shape.
 void save_safetensors(const std::string& path, const std::vector<StWrite>& tensors,
                       const std::map<std::string, std::string>& metadata = {});
 
-/// Writes shards `model-00001-of-0000N.safetensors` of at most `max_shard_bytes` of tensor data each and an index
-/// `<stem>.safetensors.index.json` beside them, in the layout diffusers reads.
-void save_safetensors_sharded(const std::string& folder, const std::string& stem, const std::vector<StWrite>& tensors,
-                              uint64_t max_shard_bytes);
+/// Writes shards `<stem>-00001-of-0000N.safetensors` of at most `max_shard_bytes` of tensor data each (a
+/// larger tensor has a shard of its own) and then the index `<stem>.safetensors.index.json`, in the layout
+/// diffusers reads; its stem is diffusion_pytorch_model. One shard is named in the same way.
+void save_safetensors_sharded(const std::string& folder, const std::string& stem,
+                              const std::vector<StWrite>& tensors, uint64_t max_shard_bytes);
 
 }  // namespace svdlab

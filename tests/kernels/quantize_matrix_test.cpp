@@ -272,6 +272,15 @@ TEST(QuantizeMatrixRefusals, CombinationsWithoutMeaning) {
                            Errc::kInput, {"scale(1, 0) = 0"}));
 }
 
+TEST(UnsignedCodes, NegativeValuesDoNotWidenTheScale) {
+  Matrix x(1, 64, 3.0f);
+  x(0, 1) = -90.0f;
+  Coded q = quantized(x, {NumberFormat::kUint4, ScaleFormat::kFp32, 64});
+  EXPECT_EQ(q.scales[0], 3.0f / 15.0f);
+  EXPECT_EQ(q.codes[0], 15);
+  EXPECT_EQ(q.codes[1], 0);
+}
+
 // The GELU shift: (x + shift) / divide_by is stored unsigned, shift / divide_by comes off after decoding.
 TEST(ShiftedUint4, ApproximatesTheSmoothedInput) {
   constexpr float kShift = 0.171875f;

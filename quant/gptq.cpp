@@ -1,0 +1,108 @@
+#include "core/base/error.h"
+#include "quant/column_quantizer.h"
+#include "quant/weight_quantizer.h"
+
+namespace svdlab {
+namespace {
+
+constexpr int kFactorTries = 12;
+
+struct Options {
+  double damping = 0.01;  // of the mean diagonal
+  int64_t block = 128;    // columns whose errors are carried on together
+  bool act_order = true;  // columns of large input energy first
+};
+
+// The Gram matrix in processing order, without channels that were zero in every calibration token: those must
+// not make it singular, and with a diagonal of their own they are rounded to nearest, as nothing is known
+// about them.
+Tensor ordered_gram(const Tensor& gram, const Tensor& order) {
+  Tensor h = gram.to(at::kDouble).index_select(0, order).index_select(1, order);
+  Tensor diagonal = h.diagonal();
+  const Tensor dead = diagonal <= 0;
+  h.masked_fill_(dead.unsqueeze(0).logical_or(dead.unsqueeze(1)), 0);
+  diagonal.masked_fill_(dead, 1);
+  return h;
+}
+
+// Upper triangular U with U^T U = (h + damping)^-1. One factorisation of the reversed matrix, J h J = L L^T,
+// gives it as J L^-1 J, without ever forming the inverse.
+Tensor inverse_factor(const Tensor& h, double damping) {
+  const double mean = h.diagonal().mean().item<double>();
+  double added = damping * mean;
+  for (int attempt = 0; attempt < kFactorTries; ++attempt) {
+    Tensor damped = h.clone();
+    damped.diagonal().add_(added);
+    const auto [lower, info] = at::linalg_cholesky_ex(damped.flip({0, 1}));
+    if (info.item<int>() == 0) {
+      const Tensor identity = at::eye(h.size(0), h.options());
+      return at::linalg_solve_triangular(lower, identity, /*upper=*/false).flip({0, 1}).contiguous();
+    }
+    added = std::max(10 * added, 1e-8 * mean);
+  }
+  throw Error(Errc::kInput,
+              concat("gptq: the Gram matrix of ", h.size(0), " channels is not positive definite after ",
+                     kFactorTries, " tries, the last with damping ", added / 10));
+}
+
+// Frantar et al., "GPTQ" (arXiv 2210.17323): after a column is rounded, the columns still to come move so as
+// to cancel its output error. Scales are those of round to nearest of the input weight and stay
+// (DeepCompressor).
+class Gptq final : public WeightQuantizer {
+ public:
+  explicit Gptq(Options options) : options_(options) {}
+
+  QuantizedTensor quantize(const Tensor& w, const TensorScheme& scheme,
+                           const WeightContext& context) const override {
+    const int64_t channels = w.size(1);
+    SVDLAB_REQUIRE(context.gram.defined() && context.gram.size(0) == channels, Errc::kUnexpected,
+                   "gptq: needs the Gram matrix of ", channels, " channels");
+    SVDLAB_REQUIRE(context.gram.isfinite().all().item<bool>(), Errc::kInput,
+                   "gptq: the Gram matrix has a NaN or infinity");
+    QuantizedTensor q = svdlab::quantize(w, scheme);
+    const Tensor order = options_.act_order ? at::argsort(context.gram.diagonal(), /*stable=*/true, 0, true)
+                                            : at::arange(channels);
+    const Tensor upper = inverse_factor(ordered_gram(context.gram, order), options_.damping);
+    Tensor rest = w.t().index_select(0, order).to(at::kDouble);  // [K, N], rows in processing order
+    ColumnQuantizer columns(q);
+    for (int64_t begin = 0; begin < channels; begin += options_.block) {
+      const int64_t end = std::min(begin + options_.block, channels);
+      const Tensor errors = quantize_block(columns, order, upper, rest, begin, end);
+      rest.slice(0, end).addmm_(upper.slice(0, begin, end).slice(1, end).t(), errors, 1, -1);
+    }
+    return q;
+  }
+  bool needs_gram() const override { return true; }
+
+ private:
+  // Returns the scaled errors [end - begin, N] that the later blocks must absorb.
+  static Tensor quantize_block(ColumnQuantizer& columns, const Tensor& order, const Tensor& upper,
+                               Tensor& rest, int64_t begin, int64_t end) {
+    Tensor errors = at::empty({end - begin, rest.size(1)}, rest.options());
+    const int64_t* column = order.data_ptr<int64_t>();
+    const double* factor = upper.data_ptr<double>();
+    for (int64_t j = begin; j < end; ++j) {
+      const Tensor rounded = columns.quantize(column[j], rest[j].to(at::kFloat));
+      Tensor error = errors[j - begin];
+      error.copy_(rest[j]).sub_(rounded).div_(factor[j * upper.size(0) + j]);
+      rest.slice(0, j + 1, end).addr_(upper[j].slice(0, j + 1, end), error, 1, -1);
+    }
+    return errors;
+  }
+
+  Options options_;
+};
+
+}  // namespace
+
+std::unique_ptr<WeightQuantizer> make_gptq(Fields& options) {
+  Options o;
+  o.damping = options.number("damping", o.damping);
+  o.block = options.integer("block", o.block);
+  o.act_order = options.boolean("act_order", o.act_order);
+  SVDLAB_REQUIRE(o.damping >= 0 && o.block > 0, Errc::kConfig, options.where(),
+                 ": gptq needs damping >= 0 and block > 0, not ", o.damping, " and ", o.block);
+  return std::make_unique<Gptq>(o);
+}
+
+}  // namespace svdlab

@@ -1,0 +1,69 @@
+// Every registered transform with its default options.
+#include "quant/transform.h"
+#include "tests/support/support.h"
+
+namespace svdlab {
+namespace {
+
+constexpr int64_t kChannels = 64;
+
+class TransformContract : public ::testing::TestWithParam<std::string> {
+ protected:
+  TransformContract() {
+    stats_.add(testing::random_tensor({32, kChannels}, "transform-x") * at::logspace(-2, 2, kChannels),
+               at::arange(32));
+    problem_.name = "group";
+    problem_.linear_names = {"a", "b"};
+    problem_.weights = {testing::random_tensor({8, kChannels}, "transform-a"),
+                        testing::random_tensor({24, kChannels}, "transform-b")};
+    problem_.branches = {{0, 1}};
+    problem_.segments = {{0, kChannels, Producer::kModulate}};
+    problem_.stats = &stats_;
+    problem_.scheme = scheme_named("int4");
+  }
+  std::unique_ptr<Transform> transform() const {
+    const Value none = Value::map();
+    Fields fields(none, "transform");
+    return transforms().at(GetParam())(fields);
+  }
+  Tensor fit() const {
+    return transform()->fit({&problem_, 1},
+                            [](const Tensor& s) { return s.defined() ? s.sum().item<double>() : 1e9; });
+  }
+
+  ActivationStats stats_;
+  GroupProblem problem_;
+};
+
+TEST_P(TransformContract, GivesPositiveBf16ValuesOrNothing) {
+  const Tensor s = fit();
+  if (!s.defined()) return;
+  EXPECT_EQ(s.sizes(), (std::vector<int64_t>{kChannels}));
+  EXPECT_EQ(s.scalar_type(), at::kFloat);
+  EXPECT_TRUE((s > 0).logical_and(s.isfinite()).all().item<bool>());
+  testing::expect_identical(s, s.to(at::kBFloat16).to(at::kFloat));
+}
+
+TEST_P(TransformContract, TwiceGivesTheSame) {
+  const Tensor a = fit(), b = fit();
+  ASSERT_EQ(a.defined(), b.defined());
+  if (a.defined()) testing::expect_identical(a, b);
+}
+
+TEST_P(TransformContract, WorksWithoutStatisticsIfItSaysSo) {
+  if (transform()->needs_stats()) GTEST_SKIP() << GetParam() << " needs statistics";
+  problem_.stats = nullptr;
+  EXPECT_NO_THROW(fit());
+}
+
+TEST_P(TransformContract, SilentChannelsAreSafe) {
+  stats_.absmax[5] = 0;
+  for (Tensor& w : problem_.weights) w.select(1, 9).zero_();
+  const Tensor s = fit();
+  EXPECT_TRUE(!s.defined() || (s > 0).logical_and(s.isfinite()).all().item<bool>());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, TransformContract, ::testing::ValuesIn(transforms().names()));
+
+}  // namespace
+}  // namespace svdlab

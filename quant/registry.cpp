@@ -5,6 +5,7 @@
 namespace svdlab {
 
 std::unique_ptr<Transform> make_no_transform(Fields&);
+std::unique_ptr<Transform> make_smooth(Fields&);
 std::unique_ptr<WeightQuantizer> make_gptq(Fields&);
 std::unique_ptr<WeightQuantizer> make_rtn(Fields&);
 
@@ -12,6 +13,7 @@ const Registry<TransformFactory>& transforms() {
   static const Registry<TransformFactory> registry(
       "transform", {
                        {"none", "the input as it is", make_no_transform},
+                       {"smooth", "divide the input per channel, multiply the weight", make_smooth},
                    });
   return registry;
 }

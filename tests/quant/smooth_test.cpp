@@ -1,0 +1,92 @@
+#include "core/io/yaml.h"
+#include "quant/transform.h"
+#include "tests/support/support.h"
+
+namespace svdlab {
+namespace {
+
+using testing::expect_identical;
+
+Tensor bf16(const Tensor& t) { return t.to(at::kFloat).to(at::kBFloat16).to(at::kFloat); }
+
+std::unique_ptr<Transform> smooth(const std::string& yaml) {
+  const Value options = parse_yaml(yaml, "test");
+  Fields fields(options, "transform.smooth");
+  auto transform = transforms().at("smooth")(fields);
+  fields.finish();
+  return transform;
+}
+
+// Two groups of two channels; spans over both: input {16, 4}, weight {1, 0.25}.
+class Smooth : public ::testing::Test {
+ protected:
+  Smooth() : problems_(2) {
+    const Tensor inputs[] = {at::tensor({16.0f, 1.0f}), at::tensor({2.0f, 4.0f})};
+    const Tensor weights[] = {at::tensor({0.5f, -0.25f, -1.0f, 0.0f}),
+                              at::tensor({0.25f, 0.125f, 0.0f, 0.0f})};
+    for (int i = 0; i < 2; ++i) {
+      stats_[i].absmax = inputs[i];
+      problems_[i].weights = {weights[i].reshape({2, 2})};
+      problems_[i].stats = &stats_[i];
+    }
+  }
+  Tensor fit(const std::string& yaml, const SmoothScore& score = nullptr) const {
+    return smooth(yaml)->fit(problems_, score);
+  }
+
+  ActivationStats stats_[2];
+  std::vector<GroupProblem> problems_;
+};
+
+TEST_F(Smooth, FixedExponentsFollowTheFormulaOverAllGroups) {
+  expect_identical(fit("{alpha: 0.5, beta: 0.5}"), at::tensor({4.0f, 4.0f}));
+  expect_identical(fit("{}"), at::tensor({4.0f, 4.0f}));
+  expect_identical(fit("{alpha: 0.25, beta: 0}"), bf16(at::tensor({2.0f, 1.41421356f})));
+  expect_identical(fit("{alpha: 0, beta: 1}"), at::tensor({1.0f, 4.0f}));
+}
+
+TEST_F(Smooth, ChannelsWithoutRangeAreLeftAlone) {
+  for (ActivationStats& s : stats_) s.absmax[0] = 0;
+  expect_identical(fit("{alpha: 0.5, beta: 0.5}"), at::tensor({1.0f, 4.0f}));
+  for (GroupProblem& p : problems_) p.weights[0].select(1, 1).zero_();
+  expect_identical(fit("{alpha: 0.5, beta: 0.5}"), at::tensor({1.0f, 1.0f}));
+}
+
+TEST_F(Smooth, GridOffersNoneThenInputOnlyThenBalanced) {
+  std::vector<Tensor> seen;
+  fit("{grid: 20}", [&](const Tensor& s) { return seen.push_back(s), 1.0; });
+  ASSERT_EQ(seen.size(), 39u);
+  EXPECT_FALSE(seen[0].defined());
+  const Tensor input = at::tensor({16.0, 4.0}, at::kDouble), weight = at::tensor({1.0, 0.25}, at::kDouble);
+  for (int i = 1; i < 20; ++i) {
+    expect_identical(seen[i], bf16(input.pow(i / 20.0)));
+    expect_identical(seen[19 + i], bf16(input.pow(i / 20.0) / weight.pow(1 - i / 20.0)));
+  }
+}
+
+TEST_F(Smooth, GridTakesTheSmallestAndTheFirstOfEquals) {
+  const auto distance_to = [](float target) {
+    return [target](const Tensor& s) { return std::abs((s.defined() ? s[0].item<float>() : 1.0f) - target); };
+  };
+  expect_identical(fit("{grid: 2}", distance_to(4)),
+                   at::tensor({4.0f, 2.0f}));  // (0.5, 0), equal on channel 0 to the last
+  EXPECT_FALSE(fit("{grid: 2}", distance_to(1)).defined());
+  EXPECT_FALSE(fit("{grid: 20}", [](const Tensor&) { return 7.0; }).defined());
+}
+
+TEST_F(Smooth, NanScoresNeverWin) {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const Tensor s =
+      fit("{grid: 2}", [&](const Tensor& c) { return c.defined() && c[1].item<float>() == 2 ? 5.0 : nan; });
+  ASSERT_TRUE(s.defined());
+  expect_identical(s, at::tensor({4.0f, 2.0f}));
+}
+
+TEST_F(Smooth, RefusesContradictingOptions) {
+  EXPECT_TRUE(
+      testing::throws_error([] { smooth("{grid: 1}"); }, Errc::kConfig, {"transform.smooth.grid", "1"}));
+  EXPECT_TRUE(testing::throws_error([] { smooth("{grid: 20, alpha: 0.5}"); }, Errc::kConfig, {"alpha"}));
+}
+
+}  // namespace
+}  // namespace svdlab

@@ -14,15 +14,16 @@ namespace svdlab {
 struct CompressionLog {
   std::string linear, group, scheme, method;
   int64_t rank = 0;
-  double residual_energy = 0, total_energy = 0;  ///< of the branch partition's weight matrix before quantization
-  std::vector<double> round_errors;              ///< see DriverResult::errors
+  double residual_energy = 0,
+         total_energy = 0;           ///< of the branch partition's weight matrix before quantization
+  std::vector<double> round_errors;  ///< see DriverResult::errors
   int best_round = 0;
-  double seconds = 0;
+  double seconds = 0;  ///< this linear's share of the time of its tied groups: the column adds up to the work
 };
 
 struct CompressionOptions {
-  int threads = 1;             ///< scheduling only: the result does not depend on it
-  int64_t score_tokens = 1024; ///< reservoir tokens a search scores candidates on
+  int threads = 1;                                    ///< scheduling only: the result does not depend on it
+  int64_t score_tokens = 1024;                        ///< reservoir tokens a search scores candidates on
   std::function<void(int done, int total)> progress;  ///< may be empty
 };
 
@@ -31,10 +32,13 @@ struct Compression {
   std::vector<CompressionLog> log;  ///< in graph order of the linears
 };
 
-/// The rule index for every linear of the graph. Throws kConfig when a linear matches nothing or a rule matches no linear.
+/// The rule index for every linear of the graph. Throws kConfig when a linear matches nothing or a rule
+/// matches no linear.
 std::vector<int> assign_rules(const Graph& graph, const Plan& plan);
 
-/// Applies a plan: groups (split where members got different rules) are compressed independently, tied groups together.
-Compression compress_model(const Graph& graph, const StatsMap& stats, const Plan& plan, const CompressionOptions& options);
+/// Applies a plan: groups (split where members got different rules) are compressed independently, tied groups
+/// together.
+Compression compress_model(const Graph& graph, const StatsMap& stats, const Plan& plan,
+                           const CompressionOptions& options);
 
 }  // namespace svdlab

@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <limits>
 #include <memory>
 #include <vector>
 
@@ -11,23 +12,26 @@
 
 namespace svdlab {
 
-/// One branch partition of a group after the transform: the members' smoothed weights and the stages to use on them.
+/// One branch partition of a group after the transform: the members' smoothed weights and the stages to use
+/// on them.
 struct DriverProblem {
   std::vector<Tensor> weights;  ///< member i: [out_i, K] fp32, already multiplied by the smoothing vector
   TensorScheme scheme;
-  WeightContext context;        ///< Gram of the transformed input
+  WeightContext context;  ///< Gram of the transformed input
   const WeightQuantizer* quantizer = nullptr;
   const LowRankSolver* solver = nullptr;
   int64_t rank = 0;
-  /// Output error of a candidate set of low-bit weights and factors (`factors.up` stacks the members' rows; undefined
-  /// when rank is 0); used by drivers that keep the best of several rounds.
+  /// Upper bound on the rounds of an iterative driver; 1 while a transform is being searched.
+  int64_t max_rounds = std::numeric_limits<int64_t>::max();
+  /// Output error of a candidate set of low-bit weights and factors (`factors.up` stacks the members' rows;
+  /// undefined when rank is 0); may be absent (no statistics).
   std::function<double(const std::vector<QuantizedTensor>&, const LowRankFactors&)> score;
 };
 
 struct DriverResult {
   std::vector<QuantizedTensor> low_bit;  ///< one per member
-  LowRankFactors factors;                ///< rows of `up` stacked in member order; undefined tensors when rank is 0
-  std::vector<double> errors;            ///< score after each round, when the driver scored
+  LowRankFactors factors;      ///< rows of `up` stacked in member order; undefined tensors when rank is 0
+  std::vector<double> errors;  ///< score after each round, when the driver scored
   int best_round = 0;
 };
 
@@ -36,6 +40,10 @@ class Driver {
  public:
   virtual ~Driver() = default;
   virtual DriverResult drive(const DriverProblem& problem) const = 0;
+  /// False: the result never has factors, and a recipe that asks for a rank is refused.
+  virtual bool makes_branch() const = 0;
+  /// True: `DriverProblem::score` must be there, hence calibration statistics.
+  virtual bool needs_score() const = 0;
 };
 
 using DriverFactory = std::unique_ptr<Driver> (*)(Fields& options);

@@ -12,7 +12,8 @@ namespace svdlab {
 ///   transform: {smooth: {alpha: 0.5, beta: 0.5}}     transform name -> options
 ///   driver: {svdquant: {iterations: 20}}             or just `driver: lorc`
 ///   low_rank: {rank: 8, solver: randomized, ...}     solver options beside
-///   weights: {gptq: {damping: 0.01}}                 or just `weights: rtn`
+///   weights: {gptq: {damping: 0.01}}                 or just `weights: rtn`; `none` leaves the layer in 16
+///   bit
 /// `preset: svdquant` starts from a named method (see method_presets) and the other keys change it.
 struct Recipe {
   std::string transform = "none";
@@ -25,11 +26,14 @@ struct Recipe {
   std::string weights = "rtn";
   Value weight_options = Value::map();
 
+  /// `weights: none`: linears under this recipe stay 16 bit whatever the scheme says.
+  bool keeps_16_bit() const { return weights == "none"; }
   /// The recipe as the YAML tree that parse_recipe reads back to an equal recipe.
   Value to_value() const;
 };
 
-/// Throws kConfig with the place for unknown keys, stages and options (options are checked by building the stage).
+/// Throws kConfig with the place for unknown keys, stages and options (options are checked by building the
+/// stage).
 Recipe parse_recipe(const Value& value, const std::string& path);
 
 struct MethodPreset {

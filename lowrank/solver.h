@@ -9,8 +9,8 @@ namespace svdlab {
 
 /// m ~ up * down with rank columns; singular values folded into `up`.
 struct LowRankFactors {
-  Tensor up;                 ///< [rows, rank] fp32
-  Tensor down;               ///< [rank, cols] fp32, orthonormal rows
+  Tensor up;                   ///< [rows, rank] fp32
+  Tensor down;                 ///< [rank, cols] fp32, orthonormal rows
   double residual_energy = 0;  ///< ||m - up down||_F^2
   double total_energy = 0;     ///< ||m||_F^2
 };

@@ -1,0 +1,44 @@
+#include "lowrank/factors.h"
+
+#include "core/base/error.h"
+
+namespace svdlab {
+namespace {
+
+double energy(const Tensor& m) { return m.to(at::kDouble).square_().sum().item<double>(); }
+
+Tensor through_bf16(const Tensor& t) { return t.to(at::kBFloat16).to(at::kFloat); }
+
+}  // namespace
+
+void require_rank(const Tensor& m, int64_t rank) {
+  SVDLAB_REQUIRE(rank >= 0 && rank <= std::min(m.size(0), m.size(1)), Errc::kConfig, "rank ", rank, " of a ",
+                 m.size(0), " x ", m.size(1), " matrix; must be 0 to ", std::min(m.size(0), m.size(1)));
+}
+
+LowRankFactors make_factors(const Tensor& m, const Tensor& up, const Tensor& down) {
+  LowRankFactors f{up.to(at::kFloat).contiguous(), down.to(at::kFloat).contiguous()};
+  f.total_energy = energy(m);
+  f.residual_energy = f.down.size(0) == 0 ? f.total_energy : energy(at::addmm(m, f.up, f.down, 1, -1));
+  return f;
+}
+
+LowRankFactors factors_in_range(const Tensor& m, const Tensor& basis, int64_t rank) {
+  const Tensor projected = at::matmul(m.to(basis.scalar_type()).t(), basis);  // [cols, l] = (basis^T m)^T
+  // Through QR the rows of `down` stay orthonormal even where singular values vanish; dividing by them would
+  // not.
+  const auto [right, mix] = at::linalg_qr(projected);
+  const auto [u, s, vh] = at::linalg_svd(mix.t().to(at::kDouble), /*full_matrices=*/false);
+  const auto type = basis.scalar_type();
+  const Tensor up = at::matmul(basis, (u * s).slice(1, 0, rank).to(type));
+  const Tensor down = at::matmul(vh.slice(0, 0, rank).to(type), right.t());
+  return make_factors(m, up, down);
+}
+
+LowRankFactors round_to_bf16(LowRankFactors factors) {
+  factors.up = through_bf16(factors.up);
+  factors.down = through_bf16(factors.down);
+  return factors;
+}
+
+}  // namespace svdlab

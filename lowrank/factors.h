@@ -1,0 +1,19 @@
+#pragma once
+#include "lowrank/solver.h"
+
+namespace svdlab {
+
+/// Throws kConfig unless 0 <= rank <= min(rows, cols) of `m`.
+void require_rank(const Tensor& m, int64_t rank);
+
+/// Factors with their energies measured on m: `up` [rows, rank], `down` [rank, cols] of any float type.
+LowRankFactors make_factors(const Tensor& m, const Tensor& up, const Tensor& down);
+
+/// The best rank-`rank` approximation of m among matrices whose columns lie in the range of `basis`.
+/// @param basis  [rows, l] orthonormal columns, l >= rank, in the precision the work is to be done in.
+LowRankFactors factors_in_range(const Tensor& m, const Tensor& basis, int64_t rank);
+
+/// The factors as they are stored, bf16 values; energies are kept. A residual must be formed with these.
+LowRankFactors round_to_bf16(LowRankFactors factors);
+
+}  // namespace svdlab

@@ -1,0 +1,108 @@
+#include "lowrank/recipe.h"
+
+#include "core/base/names.h"
+#include "core/io/yaml.h"
+#include "lowrank/stages.h"
+
+namespace svdlab {
+namespace {
+
+// `name` or `{name: options}`.
+void read_stage(const Value* value, const std::string& path, std::string& name, Value& options) {
+  if (!value) return;
+  options = Value::map();
+  options.where = value->where;
+  if (value->kind != Value::Kind::kMap) {
+    name = value->as_text(path);
+    return;
+  }
+  SVDLAB_REQUIRE(value->members.size() == 1, Errc::kConfig, value->where, ": `", path,
+                 "` must be one stage, `name` or `{name: {options}}`, not ", value->members.size());
+  name = value->members.front().first;
+  if (value->members.front().second.kind != Value::Kind::kNull) options = value->members.front().second;
+}
+
+Value stage_value(const std::string& name, const Value& options) {
+  if (options.members.empty()) return Value::text(name);
+  Value v = Value::map();
+  v.at_or_add(name) = options;
+  return v;
+}
+
+// Beside rank and solver, every key is an option of the solver; another solver starts from none.
+void read_low_rank(const Value* value, const std::string& path, Recipe& r) {
+  if (!value) return;
+  Fields fields(*value, path);
+  r.rank = fields.integer("rank", r.rank);
+  SVDLAB_REQUIRE(r.rank >= 0, Errc::kConfig, value->where, ": `", path,
+                 ".rank` must not be negative: ", r.rank);
+  const std::string solver = fields.text("solver", r.solver);
+  if (solver != r.solver) r.solver_options = Value::map();
+  r.solver = solver;
+  r.solver_options.where = value->where;
+  for (const Value::Member& m : value->members)
+    if (m.first != "rank" && m.first != "solver") r.solver_options.at_or_add(m.first) = m.second;
+}
+
+Recipe preset_recipe(const std::string& name, const std::string& where, const std::string& path) {
+  std::vector<std::string> names;
+  for (const MethodPreset& preset : method_presets()) {
+    if (preset.name == name) return parse_recipe(parse_yaml(preset.yaml, "preset " + name), path);
+    names.push_back(preset.name);
+  }
+  throw Error(Errc::kConfig,
+              concat(where.empty() ? "" : where + ": ", "`", path.empty() ? "" : path + ".",
+                     "preset` names no method: \"", name, "\"; nearest: \"", nearest(name, names), "\""));
+}
+
+}  // namespace
+
+Value Recipe::to_value() const {
+  Value v = Value::map();
+  v.at_or_add("transform") = stage_value(transform, transform_options);
+  v.at_or_add("driver") = stage_value(driver, driver_options);
+  Value& branch = v.at_or_add("low_rank") = Value::map();
+  branch.at_or_add("rank") = Value::integer(rank);
+  branch.at_or_add("solver") = Value::text(solver);
+  for (const Value::Member& m : solver_options.members) branch.at_or_add(m.first) = m.second;
+  v.at_or_add("weights") = stage_value(weights, weight_options);
+  return v;
+}
+
+Recipe parse_recipe(const Value& value, const std::string& path) {
+  Fields fields(value, path);
+  Recipe r;
+  if (fields.has("preset")) r = preset_recipe(fields.text("preset", ""), value.where, path);
+  read_stage(fields.child("transform"), fields.path_of("transform"), r.transform, r.transform_options);
+  read_stage(fields.child("driver"), fields.path_of("driver"), r.driver, r.driver_options);
+  read_low_rank(fields.child("low_rank"), fields.path_of("low_rank"), r);
+  read_stage(fields.child("weights"), fields.path_of("weights"), r.weights, r.weight_options);
+  fields.finish();
+  make_stages(r, path);
+  return r;
+}
+
+const std::vector<MethodPreset>& method_presets() {
+  static const std::vector<MethodPreset> presets = {
+      {"bf16", "nothing is quantized", "weights: none"},
+      {"rtn", "round to nearest", "weights: rtn"},
+      {"smooth", "smoothing with fixed exponents (SmoothQuant)",
+       "transform: {smooth: {alpha: 0.5, beta: 0.5}}"},
+      {"smooth-grid", "smoothing, exponents searched by output error", "transform: {smooth: {grid: 20}}"},
+      {"svd", "low-rank branch on the plain weight",
+       "{driver: svdquant, low_rank: {rank: 8, solver: randomized}}"},
+      {"lorc", "low-rank branch fitted to the quantization error",
+       "{driver: lorc, low_rank: {rank: 8, solver: randomized}}"},
+      {"gptq", "error-compensating rounding", "weights: gptq"},
+      {"smooth-gptq", "searched smoothing, then GPTQ", "{transform: {smooth: {grid: 20}}, weights: gptq}"},
+      {"svdquant", "searched smoothing, low-rank branch, residual rounded to nearest",
+       "{transform: {smooth: {grid: 20}}, driver: svdquant, low_rank: {rank: 8, solver: randomized}}"},
+      {"svdquant-iterated", "svdquant, branch and residual refitted in turn",
+       "{preset: svdquant, driver: {svdquant: {iterations: 20, early_stop: true}}}"},
+      {"svdquant-gptq", "svdquant-iterated with GPTQ on the residual",
+       "{preset: svdquant-iterated, weights: gptq}"},
+  };
+  return presets;
+}
+
+}  // namespace svdlab

@@ -1,0 +1,22 @@
+#pragma once
+#include <memory>
+
+#include "lowrank/driver.h"
+#include "lowrank/recipe.h"
+#include "quant/transform.h"
+
+namespace svdlab {
+
+/// A recipe's stages, built.
+struct Stages {
+  std::unique_ptr<Transform> transform;
+  std::unique_ptr<Driver> driver;
+  std::unique_ptr<LowRankSolver> solver;
+  std::unique_ptr<WeightQuantizer> weights;
+};
+
+/// Throws kConfig with the place for an unknown stage or option, or stages that contradict each other.
+/// @param path  of the recipe in the configuration, for messages.
+Stages make_stages(const Recipe& recipe, const std::string& path);
+
+}  // namespace svdlab

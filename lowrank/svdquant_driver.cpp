@@ -1,0 +1,65 @@
+#include "core/base/error.h"
+#include "lowrank/driver_steps.h"
+#include "lowrank/factors.h"
+
+namespace svdlab {
+namespace {
+
+// SVDQuant (arXiv 2411.05007): the branch takes the largest singular values, the residual is quantized.
+// Iterated as in DeepCompressor: L_t = SVD_r(W - Q_{t-1}), Q_t = quantize(W - L_t), the round with the
+// smallest output error wins.
+class SvdquantDriver final : public Driver {
+ public:
+  SvdquantDriver(int64_t iterations, bool early_stop) : iterations_(iterations), early_stop_(early_stop) {}
+
+  DriverResult drive(const DriverProblem& problem) const override {
+    const Tensor w = stacked_weights(problem);
+    const int64_t rounds = problem.rank == 0 ? 1 : std::min(iterations_, problem.max_rounds);
+    SVDLAB_REQUIRE(rounds == 1 || problem.score, Errc::kUnexpected, "driver svdquant: ", rounds,
+                   " rounds cannot be compared without a score");
+    DriverResult best = round(problem, w, w);
+    if (problem.score) best.errors.push_back(problem.score(best.low_bit, best.factors));
+    Tensor quantized = rounds > 1 ? dequantize_members(best.low_bit) : Tensor();
+    for (int64_t t = 1; t < rounds; ++t) {
+      DriverResult next = round(problem, w, w - quantized);
+      quantized = dequantize_members(next.low_bit);
+      const double error = problem.score(next.low_bit, next.factors);
+      const bool worse = !(error <= best.errors[best.best_round]);
+      best.errors.push_back(error);
+      if (worse && early_stop_) break;
+      if (worse) continue;
+      best.low_bit = std::move(next.low_bit);
+      best.factors = std::move(next.factors);
+      best.best_round = static_cast<int>(t);
+    }
+    return best;
+  }
+  bool makes_branch() const override { return true; }
+  bool needs_score() const override { return iterations_ > 1; }
+
+ private:
+  static DriverResult round(const DriverProblem& problem, const Tensor& w, const Tensor& target) {
+    DriverResult result;
+    if (problem.rank == 0) {
+      result.low_bit = quantize_members(problem, w);
+      return result;
+    }
+    result.factors = round_to_bf16(problem.solver->solve(target, problem.rank));
+    result.low_bit = quantize_members(problem, at::addmm(w, result.factors.up, result.factors.down, 1, -1));
+    return result;
+  }
+
+  int64_t iterations_;
+  bool early_stop_;
+};
+
+}  // namespace
+
+std::unique_ptr<Driver> make_svdquant_driver(Fields& options) {
+  const int64_t iterations = options.integer("iterations", 1);
+  SVDLAB_REQUIRE(iterations >= 1, Errc::kConfig, options.where(), ": `", options.path_of("iterations"),
+                 "` must be at least 1, not ", iterations);
+  return std::make_unique<SvdquantDriver>(iterations, options.boolean("early_stop", true));
+}
+
+}  // namespace svdlab

@@ -20,21 +20,22 @@ struct Table {
   std::string name;             ///< HDF5 path, e.g. "/layers"
   std::vector<Column> columns;  ///< all of equal length
   size_t rows() const { return columns.empty() ? 0 : columns.front().rows(); }
-  Column& column(const std::string& name);              ///< throws kInput when absent
+  Column& column(const std::string& name);  ///< throws kInput when absent
   const Column& column(const std::string& name) const;
 };
 
-/// An HDF5 file; deterministic bytes for equal content (no time stamps). Tables are one-dimensional compounds with
-/// fixed-length UTF-8 strings, chunked, shuffle + gzip 4 + fletcher32, readable by h5py/pandas as they are.
+/// An HDF5 file; deterministic bytes for equal content (no time stamps). Tables are one-dimensional compounds
+/// with fixed-length UTF-8 strings, chunked, shuffle + gzip 4 + fletcher32, readable by h5py/pandas as is.
 class Hdf5Writer {
  public:
-  /// Writes to `path`.tmp.<pid>; close() flushes and renames. Destroyed without close(): the temporary is removed.
+  /// Collects in memory; close() writes the file through write_file (temporary, rename). Destroyed without
+  /// close(): nothing is left behind. A path written twice, or content HDF5 cannot hold, is kInput.
   explicit Hdf5Writer(const std::string& path);
   ~Hdf5Writer();
   void attribute(const std::string& name, const std::string& value);  ///< on the root group
   void text(const std::string& path, const std::string& utf8);        ///< scalar string dataset
-  void table(const Table& table);                                     ///< units in attribute "units" ("name=unit;...")
-  void tensor(const std::string& path, const Tensor& tensor);         ///< fp32/fp64/int64/uint8
+  void table(const Table& table);  ///< units in attribute "units" ("name=unit;...")
+  void tensor(const std::string& path, const Tensor& tensor);  ///< fp32/fp64/int64/uint8
   void close();
 
  private:

@@ -5,12 +5,13 @@
 #include "core/formats/nf4.h"
 #include "core/formats/uint4.h"
 #include "kernels/dequantize_matrix.h"
+#include "kernels/wide.h"
 
 namespace svdlab::detail {
 namespace {
 
 template <auto decode>
-void decode_matrix(const CodedMatrix& q, const float* subtract, MatrixView<float> out) {
+SVDLAB_WIDE void decode_matrix(const CodedMatrix& q, const float* subtract, MatrixView<float> out) {
   for (int64_t r = 0; r < q.rows(); ++r) {
     const float* scales = q.scale_row(r);
     for (int64_t g = 0; g < q.scales.cols; ++g) {

@@ -14,6 +14,7 @@
 #include "core/formats/nf4.h"
 #include "core/formats/uint4.h"
 #include "kernels/quantize_matrix.h"
+#include "kernels/wide.h"
 
 namespace svdlab::detail {
 namespace {
@@ -28,7 +29,7 @@ class ValueRows {
   ValueRows(MatrixView<const float> x, const float* divide_by, float shift)
       : x_(x), divide_by_(divide_by), shift_(shift), buffer_(divide_by || shift != 0 ? x.cols : 0) {}
 
-  const float* row(int64_t r) {
+  SVDLAB_WIDE const float* row(int64_t r) {
     const float* x = x_.row(r);
     float* out = buffer_.data();
     if (divide_by_) {
@@ -48,20 +49,24 @@ class ValueRows {
   std::vector<float> buffer_;
 };
 
-struct Extent {
-  int32_t magnitude = 0;  // bits of the largest |v|; NaN and infinity order above every finite value
-  int32_t positive = 0;   // bits of the largest v, or of 0
-};
-
-// Floats of one sign order like their bits, and integer maxima vectorise where float ones must not.
-Extent extent(const float* v, int64_t count) {
-  Extent e;
-  for (int64_t i = 0; i < count; ++i) {
-    const int32_t bits = std::bit_cast<int32_t>(v[i]);
-    e.magnitude = std::max(e.magnitude, bits & 0x7fffffff);
-    e.positive = std::max(e.positive, bits);
+// Raises amax[g] to the largest |v|, or for unsigned codes v, of each group; false when a value is not
+// finite. Floats of one sign order like their bits, NaN and infinity last, and integer maxima vectorise where
+// float ones must not.
+SVDLAB_WIDE bool raise_amax(const float* values, int64_t groups, int64_t group, bool is_unsigned,
+                            float* amax) {
+  int32_t largest = 0;
+  for (int64_t g = 0; g < groups; ++g) {
+    const float* v = values + g * group;
+    int32_t magnitude = 0, positive = 0;
+    for (int64_t i = 0; i < group; ++i) {
+      const int32_t bits = std::bit_cast<int32_t>(v[i]);
+      magnitude = std::max(magnitude, bits & 0x7fffffff);
+      positive = std::max(positive, bits);
+    }
+    largest = std::max(largest, magnitude);
+    amax[g] = std::max(amax[g], std::bit_cast<float>(is_unsigned ? positive : magnitude));
   }
-  return e;
+  return largest < 0x7f800000;
 }
 
 // A scale of the bits in `mask` close to the largest whose product with `largest` is finite.
@@ -87,18 +92,21 @@ float rounded_scale(float amax, const QuantizeSpec& spec, float tensor_scale) {
   throw Error(Errc::kUnexpected, "unknown scale format");
 }
 
-template <auto encode>
-void encode_row(const float* values, const float* scales, float tensor_scale, int64_t groups, int64_t group,
-                uint8_t* codes) {
+SVDLAB_WIDE void divide_by_steps(const float* values, const float* scales, float tensor_scale, int64_t groups,
+                                 int64_t group, float* out) {
   for (int64_t g = 0; g < groups; ++g) {
     const float step = scales[g] * tensor_scale;
-    const float* v = values + g * group;
-    uint8_t* out = codes + g * group;
-    for (int64_t i = 0; i < group; ++i) out[i] = static_cast<uint8_t>(encode(v[i] / step));
+    for (int64_t c = g * group; c < (g + 1) * group; ++c) out[c] = values[c] / step;
   }
 }
 
-using RowEncoder = void (*)(const float*, const float*, float, int64_t, int64_t, uint8_t*);
+// A loop of its own over the whole row: short groups would leave most of a vector of bytes empty.
+template <auto encode>
+SVDLAB_WIDE void encode_row(const float* values, int64_t count, uint8_t* codes) {
+  for (int64_t c = 0; c < count; ++c) codes[c] = static_cast<uint8_t>(encode(values[c]));
+}
+
+using RowEncoder = void (*)(const float*, int64_t, uint8_t*);
 
 RowEncoder row_encoder(NumberFormat format) {
   switch (format) {
@@ -122,18 +130,14 @@ bool find_scales_cpu(MatrixView<const float> x, const float* divide_by, const Qu
                      MatrixView<float> scales, float* tensor_scale) {
   const bool is_unsigned = spec.format == NumberFormat::kUint4;
   for (int64_t r = 0; r < scales.rows; ++r) std::fill_n(scales.row(r), scales.cols, 0.0f);
-  float amax_all = 0;
   ValueRows values(x, divide_by, spec.shift);
   for (int64_t r = 0; r < x.rows; ++r) {
-    const float* v = values.row(r);
     float* amax = scales.row(scales.rows == 1 ? 0 : r);
-    for (int64_t g = 0; g < scales.cols; ++g) {
-      const Extent e = extent(v + g * spec.group, spec.group);
-      if (e.magnitude >= 0x7f800000) return false;
-      amax[g] = std::max(amax[g], std::bit_cast<float>(is_unsigned ? e.positive : e.magnitude));
-      amax_all = std::max(amax_all, amax[g]);
-    }
+    if (!raise_amax(values.row(r), scales.cols, spec.group, is_unsigned, amax)) return false;
   }
+  float amax_all = 0;
+  for (int64_t r = 0; r < scales.rows; ++r)
+    for (int64_t g = 0; g < scales.cols; ++g) amax_all = std::max(amax_all, scales(r, g));
   *tensor_scale = spec.two_level ? std::max(amax_all / largest_code_value(spec.format) / kFp8E4M3Max,
                                             kSmallestTensorScale)
                                  : 1.0f;
@@ -146,9 +150,12 @@ void encode_matrix_cpu(MatrixView<const float> x, const float* divide_by, const 
                        MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes) {
   const RowEncoder encode = row_encoder(spec.format);
   ValueRows values(x, divide_by, spec.shift);
-  for (int64_t r = 0; r < x.rows; ++r)
-    encode(values.row(r), scales.row(scales.rows == 1 ? 0 : r), tensor_scale, scales.cols, spec.group,
-           codes.row(r));
+  std::vector<float> quotients(x.cols);
+  for (int64_t r = 0; r < x.rows; ++r) {
+    divide_by_steps(values.row(r), scales.row(scales.rows == 1 ? 0 : r), tensor_scale, scales.cols,
+                    spec.group, quotients.data());
+    encode(quotients.data(), x.cols, codes.row(r));
+  }
 }
 
 }  // namespace svdlab::detail

@@ -9,8 +9,7 @@
 #include <cstring>
 
 #include "core/base/error.h"
-#include "core/io/safetensors_dtype.h"
-#include "core/io/safetensors_parse.h"
+#include "core/io/safetensors_torch.h"
 
 namespace svdlab {
 namespace {

@@ -5,43 +5,11 @@
 #include <string>
 #include <vector>
 
+#include "core/io/safetensors_dtype.h"
+#include "core/io/safetensors_parse.h"
 #include "core/ir/tensor.h"
 
 namespace svdlab {
-
-/// Every dtype of the safetensors format. F4, F6_* are sub-byte: their bits must fill whole bytes.
-enum class StDtype {
-  kBool,
-  kF4,
-  kF6E2M3,
-  kF6E3M2,
-  kU8,
-  kI8,
-  kF8E5M2,
-  kF8E4M3,
-  kF8E8M0,
-  kI16,
-  kU16,
-  kF16,
-  kBf16,
-  kI32,
-  kU32,
-  kF32,
-  kF64,
-  kI64,
-  kU64,
-  kC64
-};
-
-struct StEntry {
-  StDtype dtype;
-  std::vector<int64_t> shape;
-  const uint8_t* data = nullptr;  ///< into the mapped file
-  uint64_t bytes = 0;
-};
-
-std::string to_string(StDtype dtype);
-int bits_of(StDtype dtype);
 
 /// A read-only mapped .safetensors file. Strict: the header is at most 100 MB of JSON without duplicate
 /// names, offsets are contiguous from 0, sizes match shape times dtype, the buffer is covered exactly.

@@ -12,30 +12,16 @@ struct Row {
   StDtype dtype;
   const char* name;
   int bits;
-  std::optional<at::ScalarType> torch;
 };
 
 constexpr Row kRows[] = {
-    {StDtype::kBool, "BOOL", 8, at::kBool},
-    {StDtype::kF4, "F4", 4, {}},
-    {StDtype::kF6E2M3, "F6_E2M3", 6, {}},
-    {StDtype::kF6E3M2, "F6_E3M2", 6, {}},
-    {StDtype::kU8, "U8", 8, at::kByte},
-    {StDtype::kI8, "I8", 8, at::kChar},
-    {StDtype::kF8E5M2, "F8_E5M2", 8, {}},
-    {StDtype::kF8E4M3, "F8_E4M3", 8, {}},
-    {StDtype::kF8E8M0, "F8_E8M0", 8, {}},
-    {StDtype::kI16, "I16", 16, at::kShort},
-    {StDtype::kU16, "U16", 16, {}},
-    {StDtype::kF16, "F16", 16, at::kHalf},
-    {StDtype::kBf16, "BF16", 16, at::kBFloat16},
-    {StDtype::kI32, "I32", 32, at::kInt},
-    {StDtype::kU32, "U32", 32, {}},
-    {StDtype::kF32, "F32", 32, at::kFloat},
-    {StDtype::kF64, "F64", 64, at::kDouble},
-    {StDtype::kI64, "I64", 64, at::kLong},
-    {StDtype::kU64, "U64", 64, {}},
-    {StDtype::kC64, "C64", 64, at::kComplexFloat},
+    {StDtype::kBool, "BOOL", 8},      {StDtype::kF4, "F4", 4},          {StDtype::kF6E2M3, "F6_E2M3", 6},
+    {StDtype::kF6E3M2, "F6_E3M2", 6}, {StDtype::kU8, "U8", 8},          {StDtype::kI8, "I8", 8},
+    {StDtype::kF8E5M2, "F8_E5M2", 8}, {StDtype::kF8E4M3, "F8_E4M3", 8}, {StDtype::kF8E8M0, "F8_E8M0", 8},
+    {StDtype::kI16, "I16", 16},       {StDtype::kU16, "U16", 16},       {StDtype::kF16, "F16", 16},
+    {StDtype::kBf16, "BF16", 16},     {StDtype::kI32, "I32", 32},       {StDtype::kU32, "U32", 32},
+    {StDtype::kF32, "F32", 32},       {StDtype::kF64, "F64", 64},       {StDtype::kI64, "I64", 64},
+    {StDtype::kU64, "U64", 64},       {StDtype::kC64, "C64", 64},
 };
 
 constexpr bool rows_follow_the_enum() {
@@ -56,14 +42,6 @@ int bits_of(StDtype dtype) { return row_of(dtype).bits; }
 std::optional<StDtype> dtype_named(std::string_view name) {
   for (const Row& row : kRows)
     if (name == row.name) return row.dtype;
-  return {};
-}
-
-std::optional<at::ScalarType> torch_dtype(StDtype dtype) { return row_of(dtype).torch; }
-
-std::optional<StDtype> dtype_of(at::ScalarType type) {
-  for (const Row& row : kRows)
-    if (row.torch == type) return row.dtype;
   return {};
 }
 

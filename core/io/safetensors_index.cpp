@@ -6,7 +6,6 @@
 #include "core/base/error.h"
 #include "core/io/files.h"
 #include "core/io/safetensors.h"
-#include "core/io/safetensors_dtype.h"
 
 namespace svdlab {
 namespace {

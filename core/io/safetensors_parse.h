@@ -2,13 +2,21 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <vector>
 
-#include "core/io/safetensors.h"
+#include "core/io/safetensors_dtype.h"
 
 namespace svdlab {
 
+struct StEntry {
+  StDtype dtype;
+  std::vector<int64_t> shape;
+  const uint8_t* data = nullptr;  ///< into the mapped (or parsed) bytes
+  uint64_t bytes = 0;
+};
+
 struct StContent {
-  std::map<std::string, StEntry> entries;  ///< data points into the parsed bytes
+  std::map<std::string, StEntry> entries;
   std::map<std::string, std::string> metadata;
 };
 

@@ -6,7 +6,7 @@
 #include "core/io/atomic_file.h"
 #include "core/io/files.h"
 #include "core/io/safetensors.h"
-#include "core/io/safetensors_dtype.h"
+#include "core/io/safetensors_torch.h"
 
 namespace svdlab {
 namespace {

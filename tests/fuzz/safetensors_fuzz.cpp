@@ -1,8 +1,7 @@
-// libFuzzer entry; test_core replays the corpus with gcc. <torch> is the folder of libtorch's include and
-// lib:
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I. -isystem <torch>/include
-//     tests/fuzz/safetensors_fuzz.cpp core/io/safetensors_parse.cpp core/io/safetensors_dtype.cpp
-//     -L<torch>/lib -ltorch_cpu -lc10 -o fuzz && ./fuzz <new corpus> tests/fuzz/corpus/safetensors
+// libFuzzer entry; test_core replays the corpus with gcc.
+//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/safetensors_fuzz.cpp
+//     core/io/safetensors_parse.cpp core/io/safetensors_dtype.cpp -o fuzz
+//   ./fuzz <folder for new finds> tests/fuzz/corpus/safetensors
 #include "tests/fuzz/safetensors_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "core/io/safetensors_dtype.h"
+#include "core/io/safetensors_torch.h"
 #include "tests/core/io/safetensors_bytes.h"
 #include "tests/support/errors.h"
 

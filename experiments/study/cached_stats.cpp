@@ -1,0 +1,59 @@
+#include "experiments/study/cached_stats.h"
+
+#include <cmath>
+#include <filesystem>
+
+#include "core/io/files.h"
+#include "experiments/calibrate/stats_file.h"
+#include "experiments/study/progress.h"
+
+namespace svdlab {
+namespace {
+
+// Everything the statistics depend on.
+std::string fingerprint_of(const CalibrationOptions& options, const OutlierDial& dial,
+                           const std::string& model_sha256) {
+  Value v = Value::map();
+  v.at_or_add("model") = Value::text(model_sha256);
+  v.at_or_add("outliers") = dial.to_value();
+  v.at_or_add("pairs") = Value::integer(options.pairs);
+  v.at_or_add("pairs_per_item") = Value::integer(options.pairs_per_item);
+  v.at_or_add("tokens") = Value::integer(options.tokens);
+  v.at_or_add("seed") = Value::integer(static_cast<int64_t>(options.seed));
+  v.at_or_add("steps") = Value::integer(options.steps);
+  v.at_or_add("guidance") = Value::number(options.guidance);
+  return sha256(v.canonical_json());
+}
+
+}  // namespace
+
+StatsMap cached_stats(const StudyConfig& study, const OutlierDial& dial, const Reference& reference,
+                      const std::string& model_sha256, const std::string& cache, int threads) {
+  CalibrationOptions options = study.calibration;
+  options.steps = study.protocol.steps;
+  options.guidance = reference.guidance();
+  options.threads = threads;
+  const std::string fingerprint = fingerprint_of(options, dial, model_sha256);
+  const std::string path = cache + "/calibration-" + fingerprint.substr(0, 16) + ".safetensors";
+  if (std::filesystem::exists(path)) {
+    try {
+      StoredStats stored = load_stats(path);
+      if (stored.fingerprint == fingerprint) {
+        log_line("calibration: reused " + path);
+        return std::move(stored.stats);
+      }
+    } catch (const Error& e) {
+      log_line(concat("calibration: taken again, because ", e.what()));
+    }
+  }
+  Progress progress("calibration, item");
+  StatsMap stats = calibrate(reference.model(), reference.conditioning(), reference.facts(), options,
+                             [&](int64_t done, int64_t total) { progress.update(done, total); });
+  make_directories(cache);
+  save_stats(path, stats, fingerprint);
+  log_line(
+      concat("calibration: ", options.pairs, " pairs, ", std::lround(progress.seconds() * 10) / 10.0, " s"));
+  return stats;
+}
+
+}  // namespace svdlab

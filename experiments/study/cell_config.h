@@ -1,0 +1,34 @@
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/ir/graph.h"
+#include "experiments/study/study_config.h"
+
+namespace svdlab {
+
+/// What the cells of a study are put together from.
+struct CellParts {
+  std::vector<Scheme> schemes;            ///< defined by the study; the built-in ones come on top
+  std::map<std::string, Recipe> methods;  ///< defined by the study; method presets come on top
+  const Value* plan = nullptr;            ///< list of {match, recipe}, or absent: the default plan
+  OutlierDial outliers;                   ///< of cells that do not carry their own
+};
+
+std::vector<Scheme> parse_schemes(const Value* map);
+std::map<std::string, Recipe> parse_methods(const Value* map_or_list);
+
+/// Cells of the grid `schemes` x `methods`, less `exclude`, and then those of `list`; see study_config.h.
+std::vector<Cell> parse_cells(const CellParts& parts, const Value* schemes, const Value* methods,
+                              const Value* exclude, const Value* list, const std::string& where);
+
+/// Cells as the list that parse_cells reads back.
+Value cells_to_value(const std::vector<Cell>& cells);
+
+/// True when `plan` is the built-in one, whose rules may match nothing in a given model.
+bool is_default_plan(const Value* plan);
+/// `plan` without the rules that match no linear of the graph, and `subject` to match.
+void drop_unmatched_rules(const Graph& graph, Cell& cell);
+
+}  // namespace svdlab

@@ -1,0 +1,49 @@
+#include "experiments/study/cell_file.h"
+
+#include "core/base/error.h"
+#include "experiments/study/provenance.h"
+#include "experiments/study/schema.h"
+#include "experiments/study/table_rows.h"
+
+namespace svdlab {
+
+const Table& ResultFile::table(const std::string& name) const {
+  const Table* found = find_table(tables, name);
+  SVDLAB_REQUIRE(found != nullptr, Errc::kInput, "results have no table ", name);
+  return *found;
+}
+
+Table& ResultFile::table(const std::string& name) {
+  return const_cast<Table&>(static_cast<const ResultFile*>(this)->table(name));
+}
+
+void save_results(const std::string& path, const ResultFile& results) {
+  Hdf5Writer file(path);
+  file.attribute("schema", kSchema);
+  file.attribute("config_sha256", results.config_sha256);
+  file.attribute("model_sha256", results.model_sha256);
+  if (!results.config_yaml.empty()) file.text("/config", results.config_yaml);
+  file.text("/provenance", results.provenance_json);
+  for (const Table& table : results.tables) file.table(table);
+  file.close();
+}
+
+ResultFile load_results(const std::string& path) {
+  const Hdf5Reader file(path);
+  const std::string schema = file.attribute("schema");
+  SVDLAB_REQUIRE(schema == kSchema, Errc::kConfig, path, ": schema is \"", schema,
+                 "\", this program reads \"", kSchema, "\"");
+  ResultFile out;
+  out.config_sha256 = file.attribute("config_sha256");
+  out.model_sha256 = file.attribute("model_sha256");
+  if (file.has("/config")) out.config_yaml = file.text("/config");
+  out.provenance_json = file.text("/provenance");
+  for (Table empty : result_tables()) {
+    Table stored = file.table(empty.name);
+    append_rows(empty, stored);
+    out.tables.push_back(std::move(empty));
+  }
+  return out;
+}
+
+}  // namespace svdlab

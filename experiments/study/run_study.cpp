@@ -1,0 +1,196 @@
+#include "experiments/study/run_study.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cmath>
+#include <filesystem>
+
+#include "core/io/files.h"
+#include "core/io/yaml.h"
+#include "core/runtime/single_thread.h"
+#include "experiments/study/cached_stats.h"
+#include "experiments/study/cell_config.h"
+#include "experiments/study/cell_run.h"
+#include "experiments/study/image_grid.h"
+#include "experiments/study/interrupt.h"
+#include "experiments/study/progress.h"
+#include "experiments/study/provenance.h"
+#include "experiments/study/run_dir.h"
+#include "experiments/study/schema.h"
+#include "experiments/study/table_rows.h"
+#include "lowrank/compress_model.h"
+
+namespace svdlab {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<OutlierDial> dials_of(const StudyConfig& study) {
+  std::vector<OutlierDial> out;
+  for (const Cell& cell : study.cells) {
+    const OutlierDial dial = cell.outliers.on() ? cell.outliers : OutlierDial();
+    if (std::find(out.begin(), out.end(), dial) == out.end()) out.push_back(dial);
+  }
+  return out;
+}
+
+/// The first cell that smooths and has a low-rank branch shows its spectra.
+std::string spectra_cell(const StudyConfig& study) {
+  for (const Cell& cell : study.cells)
+    for (size_t i = 0; i < cell.plan.size(); ++i)
+      if (cell.subject[i] && cell.plan[i].recipe.rank > 0 && cell.plan[i].recipe.transform != "none")
+        return cell.slug;
+  return "";
+}
+
+class Runner {
+ public:
+  Runner(const StudyConfig& study, const RunOptions& options, const std::string& model_sha256,
+         const RunDir& dir)
+      : study_(study), options_(options), dir_(dir) {
+    out_.folder = dir.path();
+    out_.results.config_sha256 = study_hash(study, model_sha256);
+    out_.results.model_sha256 = model_sha256;
+    out_.results.provenance_json = build_provenance().canonical_json();
+  }
+
+  StudyRun run() {
+    const InterruptWatch watch([this] { status("interrupted", ""); });
+    write_provenance();
+    status("running", "");
+    for (const OutlierDial& dial : dials_of(study_)) run_cells_with(dial);
+    collect();
+    status(out_.failed > 0 ? "failed" : "done", "");
+    return std::move(out_);
+  }
+
+ private:
+  void run_cells_with(const OutlierDial& dial) {
+    std::vector<const Cell*> open;
+    for (const Cell& cell : study_.cells) {
+      if (!(cell.outliers == dial || (!cell.outliers.on() && !dial.on()))) continue;
+      if (fs::exists(dir_.cell_file(cell.slug))) {
+        ++done_, ++out_.reused;
+        log_line(concat("cell ", cell.name, ": reused"));
+      } else {
+        open.push_back(&cell);
+      }
+    }
+    const std::string slug = reference_name(dial);
+    const bool reference_done = fs::exists(dir_.cell_file(slug));
+    if (open.empty() && reference_done) return;
+    Reference reference(study_, dial, dir_.file("reference/" + slug));
+    const StatsMap stats = cached_stats(study_, dial, reference, out_.results.model_sha256,
+                                        options_.runs + "/cache", options_.schedule.threads);
+    for (const Cell* cell : open) run_one(*cell, reference, stats);
+    reference.ensure(study_.protocol.items, options_.schedule);
+    finish_reference(dial, reference, stats);
+  }
+
+  void run_one(const Cell& cell, Reference& reference, const StatsMap& stats) {
+    status("running", cell.name);
+    log_line(concat("cell ", cell.name, " (", done_ + 1, " of ", study_.cells.size(), ")"));
+    const Progress clock("");
+    ResultFile file{.tables = tables_of(cell, reference, stats),
+                    .config_sha256 = out_.results.config_sha256,
+                    .model_sha256 = out_.results.model_sha256,
+                    .provenance_json = out_.results.provenance_json};
+    save_results(dir_.cell_file(cell.slug), file);
+    ++done_;
+    const Table& row = file.table("/cells");
+    log_line(concat("cell ", cell.name, ": ", texts(row, "status")[0],
+                    texts(row, "message")[0].empty() ? "" : " (" + texts(row, "message")[0] + ")", ", ",
+                    std::lround(clock.seconds() * 10) / 10.0, " s"));
+  }
+
+  std::vector<Table> tables_of(const Cell& original, Reference& reference, const StatsMap& stats) {
+    Cell cell = original;
+    if (is_default_plan(study_.resolved.find("plan"))) drop_unmatched_rules(reference.model().graph, cell);
+    try {
+      return run_cell(cell, {study_, reference, stats, options_.schedule, dir_.file("samples/" + cell.slug),
+                             cell.slug == spectra_cell(study_)});
+    } catch (const Error& e) {
+      if (e.code() == Errc::kResource) throw;  // the disk is full for the other cells, too
+      return cell_without_results(cell, e.code() == Errc::kConfig ? "skipped" : "failed", e.what());
+    } catch (const std::exception& e) {
+      const std::string message = e.what();
+      return cell_without_results(cell, "failed", message.substr(0, message.find('\n')));
+    }
+  }
+
+  void finish_reference(const OutlierDial& dial, const Reference& reference, const StatsMap& stats) {
+    if (reference.makes_pictures()) {
+      std::vector<Image> images;
+      for (int64_t i = 0; i < study_.protocol.items; ++i) images.push_back(reference.image(i));
+      write_png(reference.folder() + "/grid.png", image_grid(images));
+    }
+    save_results(dir_.cell_file(reference_name(dial)),
+                 {.tables = reference_tables(dial, reference, stats, study_.protocol.items),
+                  .config_sha256 = out_.results.config_sha256,
+                  .model_sha256 = out_.results.model_sha256,
+                  .provenance_json = out_.results.provenance_json});
+  }
+
+  void collect() {
+    std::vector<std::string> slugs;
+    for (const OutlierDial& dial : dials_of(study_)) slugs.push_back(reference_name(dial));
+    for (const Cell& cell : study_.cells) slugs.push_back(cell.slug);
+    out_.results.tables = result_tables();
+    for (const std::string& slug : slugs) {
+      const ResultFile cell = load_results(dir_.cell_file(slug));
+      SVDLAB_REQUIRE(cell.config_sha256 == out_.results.config_sha256, Errc::kInput, dir_.cell_file(slug),
+                     ": belongs to another configuration; remove it");
+      for (Table& table : out_.results.tables) append_rows(table, cell.table(table.name));
+    }
+    for (const std::string& status : texts(out_.results.table("/cells"), "status")) {
+      out_.failed += status == "failed";
+      out_.skipped += status == "skipped";
+    }
+    out_.results.config_yaml = to_yaml(study_.resolved);
+    save_results(dir_.file("results.h5"), out_.results);
+  }
+
+  void write_provenance() const {
+    Value v = run_provenance(options_.command_line);
+    v.at_or_add("config_sha256") = Value::text(out_.results.config_sha256);
+    v.at_or_add("model_sha256") = Value::text(out_.results.model_sha256);
+    v.at_or_add("threads") = Value::integer(options_.schedule.threads);
+    v.at_or_add("batch") = Value::integer(options_.schedule.batch);
+    write_file(dir_.file("provenance.json"), v.canonical_json() + "\n");
+  }
+
+  void status(const std::string& state, const std::string& cell) const {
+    dir_.write_status(state, done_, static_cast<int64_t>(study_.cells.size()), cell);
+  }
+
+  const StudyConfig& study_;
+  const RunOptions& options_;
+  const RunDir& dir_;
+  StudyRun out_;
+  std::atomic<int64_t> done_{0};
+};
+
+}  // namespace
+
+StudyRun run_study(StudyConfig study, const RunOptions& options) {
+  const SingleThreadScope whole_study;
+  const std::string model_sha256 = model_hash(study.model);
+  const RunDir dir(options.runs, study, study_hash(study, model_sha256));
+  log_line("run directory: " + dir.path());
+  return Runner(study, options, model_sha256, dir).run();
+}
+
+std::vector<std::string> describe_study(StudyConfig study, const RunOptions& options) {
+  const Model model = load_model(study.model);
+  const std::string path = run_path(options.runs, study, study_hash(study, model_hash(study.model)));
+  std::vector<std::string> out = {"run directory: " + path};
+  const bool default_plan = is_default_plan(study.resolved.find("plan"));
+  for (Cell& cell : study.cells) {
+    if (default_plan) drop_unmatched_rules(model.graph, cell);
+    assign_rules(model.graph, cell.plan);
+    out.push_back(concat(fs::exists(path + "/cells/" + cell.slug + ".h5") ? "reuse " : "run   ", cell.name));
+  }
+  return out;
+}
+
+}  // namespace svdlab

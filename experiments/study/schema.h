@@ -1,0 +1,13 @@
+#pragma once
+#include <vector>
+
+#include "core/io/hdf5.h"
+
+namespace svdlab {
+
+/// The tables of a run, empty: names, columns, units. Cell files and results.h5 have the same ones; every
+/// table's first column is the cell's name. Columns whose name contains "seconds" are timings; all else
+/// repeats bit for bit.
+std::vector<Table> result_tables();
+
+}  // namespace svdlab

@@ -1,0 +1,159 @@
+#include "experiments/study/study_config.h"
+
+#include <algorithm>
+
+#include "core/io/files.h"
+#include "core/io/yaml.h"
+#include "experiments/study/cell_config.h"
+#include "experiments/study/scheme_config.h"
+
+namespace svdlab {
+namespace {
+
+// Every key that has a default, so that overrides can name it without a leading +.
+constexpr const char* kDefaults = R"(
+description: ""
+model: notebooks_data/models/flux-cifar
+protocol: small
+guidance: null
+seed: 0
+calibration: {pairs: 128, pairs_per_item: 4, tokens: 4096, seed: 0}
+outliers: {channels: 0, strength: 1, seed: 0}
+plan: default
+backend: [reference]
+)";
+constexpr const char* kSmall = "{items: 32, steps: 10, until_half_width_db: 0, max_items: 256}";
+constexpr const char* kFull = "{items: 64, steps: 20, until_half_width_db: 0.5, max_items: 256}";
+
+// `small` and `full` become the maps they stand for; a map keeps its keys and gets the rest of `small`.
+void expand_protocol(Value& study) {
+  Value& protocol = study.at_or_add("protocol");
+  const Value small = parse_yaml(kSmall, "protocol small");
+  if (protocol.kind == Value::Kind::kMap) {
+    protocol = merge(small, protocol);
+    return;
+  }
+  const std::string name = protocol.as_text("protocol");
+  SVDLAB_REQUIRE(name == "small" || name == "full", Errc::kConfig, protocol.where,
+                 ": `protocol` must be small, full or {items, steps, until_half_width_db, max_items}, not \"",
+                 name, "\"");
+  protocol = name == "small" ? small : parse_yaml(kFull, "protocol full");
+}
+
+int64_t positive(Fields& f, const std::string& key, int64_t limit) {
+  const int64_t value = f.integer(key, 0);
+  SVDLAB_REQUIRE(value > 0 && value <= limit, Errc::kConfig, f.where(), ": `", f.path_of(key),
+                 "` must be in [1, ", limit, "], not ", value);
+  return value;
+}
+
+uint64_t seed_of(Fields& f) {
+  const int64_t seed = f.integer("seed", 0);
+  SVDLAB_REQUIRE(seed >= 0, Errc::kConfig, f.where(), ": `", f.path_of("seed"),
+                 "` must not be negative: ", seed);
+  return static_cast<uint64_t>(seed);
+}
+
+Protocol parse_protocol(const Value& value) {
+  Fields f(value, "protocol");
+  Protocol p;
+  p.items = positive(f, "items", 100000);
+  p.steps = positive(f, "steps", 1000);
+  p.until_half_width_db = f.number("until_half_width_db", 0);
+  p.max_items = positive(f, "max_items", 100000);
+  f.finish();
+  SVDLAB_REQUIRE(p.until_half_width_db >= 0, Errc::kConfig, value.where,
+                 ": `protocol.until_half_width_db` must not be negative: ", p.until_half_width_db);
+  return p;
+}
+
+CalibrationOptions parse_calibration(const Value& value, const Protocol& protocol) {
+  Fields f(value, "calibration");
+  CalibrationOptions c;
+  c.pairs = positive(f, "pairs", 1 << 20);
+  c.pairs_per_item = positive(f, "pairs_per_item", 1000);
+  c.tokens = positive(f, "tokens", 1 << 20);
+  c.seed = seed_of(f);
+  f.finish();
+  c.steps = protocol.steps;
+  const int64_t per_item = std::min(c.pairs_per_item, c.steps);
+  SVDLAB_REQUIRE(c.pairs % per_item == 0, Errc::kConfig, value.where, ": `calibration.pairs` ", c.pairs,
+                 " must be a multiple of the pairs of one item, ", per_item);
+  return c;
+}
+
+void check_backend(const Value& list) {
+  SVDLAB_REQUIRE(list.kind == Value::Kind::kList && list.items.size() == 1 &&
+                     list.items[0].as_text("backend") == "reference",
+                 Errc::kConfig, list.where, ": `backend` must be [reference]; studies run on no other yet");
+}
+
+// Everything a later reader needs to get the same cells: methods and schemes in full, under their names.
+Value resolve(const Value& study, const StudyConfig& config) {
+  Value out = study;
+  for (const char* dropped : {"schemes", "exclude"})
+    out.members.erase(std::remove_if(out.members.begin(), out.members.end(),
+                                     [&](const Value::Member& m) { return m.first == dropped; }),
+                      out.members.end());
+  Value schemes = Value::map(), methods = Value::map();
+  for (const Cell& cell : config.cells)
+    for (size_t i = 0; i < cell.plan.size(); ++i) {
+      schemes.at_or_add(cell.plan[i].scheme.name) = scheme_to_value(cell.plan[i].scheme);
+      if (cell.subject[i]) methods.at_or_add(cell.method) = cell.plan[i].recipe.to_value();
+    }
+  out.at_or_add("scheme") = schemes;
+  out.at_or_add("methods") = methods;
+  out.at_or_add("cells") = cells_to_value(config.cells);
+  return out;
+}
+
+}  // namespace
+
+StudyConfig parse_study(Value value) {
+  value = merge(parse_yaml(kDefaults, "defaults"), value);
+  expand_protocol(value);
+  Fields f(value, "");
+  StudyConfig s;
+  s.name = f.required_text("study");
+  SVDLAB_REQUIRE(
+      !s.name.empty() && s.name.find_first_not_of("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                                  "0123456789-_.") == std::string::npos,
+      Errc::kConfig, f.where(), ": `study` names a folder: letters, digits, - _ . only, not \"", s.name,
+      "\"");
+  s.description = f.text("description", "");
+  s.model = f.text("model", "");
+  s.protocol = parse_protocol(*f.child("protocol"));
+  if (const Value* guidance = f.child("guidance"); guidance->kind != Value::Kind::kNull)
+    s.guidance = guidance->as_number("guidance");
+  s.seed = seed_of(f);
+  s.calibration = parse_calibration(*f.child("calibration"), s.protocol);
+  check_backend(*f.child("backend"));
+  CellParts parts{.schemes = parse_schemes(f.child("scheme")),
+                  .methods = parse_methods(f.child("methods")),
+                  .plan = f.child("plan"),
+                  .outliers = parse_outlier_dial(*f.child("outliers"), "outliers")};
+  const Value *schemes = f.child("schemes"), *exclude = f.child("exclude"), *cells = f.child("cells");
+  f.finish();
+  const Value* study = value.find("study");
+  s.cells = parse_cells(parts, schemes, value.find("methods"), exclude, cells, study->where);
+  s.resolved = resolve(value, s);
+  return s;
+}
+
+StudyConfig load_study(const std::vector<std::string>& files, const std::vector<std::string>& overrides) {
+  SVDLAB_REQUIRE(!files.empty(), Errc::kConfig, "no study file given");
+  Value value = parse_yaml(kDefaults, "defaults");
+  for (const std::string& file : files) value = merge(value, load_yaml(file));
+  expand_protocol(value);
+  for (const std::string& override_text : overrides) apply_override(value, override_text);
+  return parse_study(std::move(value));
+}
+
+std::string study_hash(const StudyConfig& study, const std::string& model_hash) {
+  Value identity = study.resolved;
+  identity.at_or_add("model") = Value::text(model_hash);
+  identity.at_or_add("description") = Value::text("");
+  return sha256(identity.canonical_json());
+}
+
+}  // namespace svdlab

@@ -17,12 +17,12 @@ class EigenSolver final : public LowRankSolver {
  public:
   LowRankFactors solve(const Tensor& m, int64_t rank) const override {
     require_rank(m, rank);
-    const Tensor wide = m.to(at::kDouble).contiguous();
+    const Tensor wide = m.cpu().to(at::kDouble).contiguous();
     const Eigen::Map<const Matrix> view(wide.data_ptr<double>(), m.size(0), m.size(1));
     const Eigen::BDCSVD<Eigen::MatrixXd> svd(view, Eigen::ComputeThinU | Eigen::ComputeThinV);
     const Matrix up = svd.matrixU().leftCols(rank) * svd.singularValues().head(rank).asDiagonal();
     const Matrix down = svd.matrixV().leftCols(rank).transpose();
-    return make_factors(m, to_tensor(up), to_tensor(down));
+    return make_factors(m, to_tensor(up).to(m.device()), to_tensor(down).to(m.device()));
   }
 };
 

@@ -29,8 +29,8 @@ class RandomizedSolver final : public LowRankSolver {
   LowRankFactors solve(const Tensor& m, int64_t rank) const override {
     require_rank(m, rank);
     const int64_t width = std::min(rank + oversampling_, std::min(m.size(0), m.size(1)));
-    if (rank == 0) return make_factors(m, at::zeros({m.size(0), 0}), at::zeros({0, m.size(1)}));
-    Tensor basis = orthonormal(m.matmul(sketch(m.size(1), width)));
+    if (rank == 0) return make_factors(m, m.new_zeros({m.size(0), 0}), m.new_zeros({0, m.size(1)}));
+    Tensor basis = orthonormal(m.matmul(sketch(m.size(1), width).to(m.device())));
     // Without a QR at every half step the small directions drown in float32 behind an outlier channel.
     for (int64_t i = 0; i < iterations_; ++i) basis = orthonormal(m.matmul(orthonormal(m.t().matmul(basis))));
     return factors_in_range(m, basis, rank);

@@ -30,6 +30,7 @@ struct Ordering {
   std::string scheme;
   double smoothing;  // at most this share of the plain error remains; powers of two as scales leave little to
                      // gain
+  friend std::ostream& operator<<(std::ostream& out, const Ordering& o) { return out << o.scheme; }
 };
 
 class Orderings : public ::testing::TestWithParam<Ordering> {};

@@ -13,6 +13,9 @@ constexpr int64_t kRows = 24, kChannels = 128;
 
 struct Case {
   std::string quantizer, scheme;
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) {
+    return out << c.quantizer << ' ' << c.scheme;
+  }
 };
 
 std::vector<Case> all_cases() {

@@ -109,8 +109,7 @@ PreparedLinear::~PreparedLinear() = default;
 PreparedLinear::PreparedLinear(PreparedLinear&&) noexcept = default;
 
 Tensor PreparedLinear::run(const Tensor& x) const {
-  const at::NoGradGuard
-      no_grad;  // quantization has no gradient: asking for one must fail, not return a wrong one
+  const NoGradGuard no_grad;  // quantization has no gradient: a request for one must fail, not be wrong
   try {
     return state_->run(x);
   } catch (const Error& e) {

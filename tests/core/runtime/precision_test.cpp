@@ -36,7 +36,7 @@ TEST(RoundTo, GradientPassesStraightThrough) {
   expect_identical(y, (x.detach() * 2).to(at::kBFloat16).to(at::kFloat));
   (y * weights).sum().backward();
   expect_identical(x.grad(), weights * 2);
-  const at::NoGradGuard no_grad;
+  const NoGradGuard no_grad;
   EXPECT_FALSE(round_to(x, Precision::kBf16).requires_grad());
 }
 

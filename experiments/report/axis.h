@@ -27,8 +27,6 @@ class Scale {
 
   bool shows(double v) const;  ///< finite, and positive on a logarithmic axis
   double at(double v) const;   ///< pixel of a value that shows
-  double lowest() const { return from_; }
-  double highest() const { return to_; }
   /// The same scale with its ends moved out to round values.
   Scale rounded() const;
   /// Round values inside the range, about `wanted` of them.

@@ -13,9 +13,9 @@ namespace svdlab {
 namespace {
 
 constexpr const char* kDefaultPlan = R"(
-- {match: "*.norm1.linear", recipe: {scheme: w4a16-int4-g64, method: rtn}}
-- {match: "*.norm1_context.linear", recipe: {scheme: w4a16-int4-g64, method: rtn}}
-- {match: "*.norm.linear", recipe: {scheme: w4a16-int4-g64, method: rtn}}
+- {match: "*.norm1.linear", recipe: {scheme: w4a16-int4-g64, method: rtn}, optional: true}
+- {match: "*.norm1_context.linear", recipe: {scheme: w4a16-int4-g64, method: rtn}, optional: true}
+- {match: "*.norm.linear", recipe: {scheme: w4a16-int4-g64, method: rtn}, optional: true}
 - {match: "*blocks.*", recipe: {scheme: $scheme, method: $method}}
 - {match: "*", recipe: {scheme: bf16}}
 )";
@@ -71,23 +71,25 @@ void read_rule(const Value& value, const std::string& path, const CellParts& par
   rule.recipe = parse_recipe(merge(base, changes), path);
 }
 
-Plan parse_plan(const Value& list, const CellParts& parts, const Cell& cell, std::vector<bool>& subject) {
+std::vector<CellRule> parse_plan(const Value& list, const CellParts& parts, const Cell& cell) {
   SVDLAB_REQUIRE(list.kind == Value::Kind::kList && !list.items.empty(), Errc::kConfig, list.where,
                  ": `plan` must be `default` or a list of {match, recipe}");
-  Plan plan;
+  std::vector<CellRule> rules;
   for (size_t i = 0; i < list.items.size(); ++i) {
-    const std::string path = concat("plan.", i);
-    Fields f(list.items[i], path);
-    PlanRule rule{.match = f.required_text("match"), .where = f.where()};
+    Fields f(list.items[i], concat("plan.", i));
+    CellRule out;
+    out.rule.match = f.required_text("match");
+    out.rule.where = f.where();
+    out.optional = f.boolean("optional", false);
     const Value* recipe = f.child("recipe");
     SVDLAB_REQUIRE(!is_null(recipe), Errc::kConfig, f.where(), ": `", f.path_of("recipe"), "` is missing");
     f.finish();
-    subject.push_back(mentions(*recipe, "$method") || mentions(*recipe, "$scheme"));
+    out.subject = mentions(*recipe, "$method") || mentions(*recipe, "$scheme");
     const Value filled = substituted(substituted(*recipe, "$method", cell.method), "$scheme", cell.scheme);
-    read_rule(filled, f.path_of("recipe"), parts, rule);
-    plan.push_back(std::move(rule));
+    read_rule(filled, f.path_of("recipe"), parts, out.rule);
+    rules.push_back(std::move(out));
   }
-  return plan;
+  return rules;
 }
 
 std::string slug_of(const std::string& name) {
@@ -110,10 +112,9 @@ Cell finished(Cell cell, const CellParts& parts, const Value& plan, const std::s
   if (cell.outliers.on() && cell.slug.find(cell.outliers.tag()) == std::string::npos)
     cell.slug += "+" + cell.outliers.tag();
   find_method(cell.method, parts, where);
-  cell.plan = parse_plan(plan, parts, cell, cell.subject);
-  if (cell.scheme.empty())
-    for (size_t i = 0; i < cell.plan.size() && cell.scheme.empty(); ++i)
-      if (cell.subject[i]) cell.scheme = cell.plan[i].scheme.name;
+  cell.rules = parse_plan(plan, parts, cell);
+  for (const CellRule& r : cell.rules)
+    if (r.subject && cell.scheme.empty()) cell.scheme = r.rule.scheme.name;
   return cell;
 }
 
@@ -202,13 +203,11 @@ std::map<std::string, Recipe> parse_methods(const Value* methods) {
   return out;
 }
 
-bool is_default_plan(const Value* plan) {
-  return is_null(plan) || (plan->kind == Value::Kind::kScalar && plan->scalar == "default");
-}
+Value default_plan() { return parse_yaml(kDefaultPlan, "default plan"); }
 
 std::vector<Cell> parse_cells(const CellParts& parts, const Value* schemes, const Value* methods,
                               const Value* exclude, const Value* list, const std::string& where) {
-  const Value plan = is_default_plan(parts.plan) ? parse_yaml(kDefaultPlan, "default plan") : *parts.plan;
+  const Value& plan = *parts.plan;
   const bool makes_grid = !is_null(schemes) || is_null(list);
   SVDLAB_REQUIRE(!makes_grid || !is_null(methods), Errc::kConfig, where,
                  ": the study has no cells; give `methods` (and `schemes`), or `cells`");
@@ -250,20 +249,18 @@ Value cells_to_value(const std::vector<Cell>& cells) {
   return list;
 }
 
-void drop_unmatched_rules(const Graph& graph, Cell& cell) {
-  std::vector<bool> matched(cell.plan.size(), false);
+Plan plan_for(const Graph& graph, const Cell& cell) {
+  std::vector<bool> matched(cell.rules.size(), false);
   for (const LinearSpec& linear : graph.linears)
-    for (size_t i = 0; i < cell.plan.size(); ++i)
-      if (glob_match(cell.plan[i].match, linear.name)) {
+    for (size_t i = 0; i < cell.rules.size(); ++i)
+      if (glob_match(cell.rules[i].rule.match, linear.name)) {
         matched[i] = true;
         break;
       }
   Plan plan;
-  std::vector<bool> subject;
-  for (size_t i = 0; i < cell.plan.size(); ++i)
-    if (matched[i]) plan.push_back(cell.plan[i]), subject.push_back(cell.subject[i]);
-  cell.plan = std::move(plan);
-  cell.subject = std::move(subject);
+  for (size_t i = 0; i < cell.rules.size(); ++i)
+    if (matched[i] || !cell.rules[i].optional) plan.push_back(cell.rules[i].rule);
+  return plan;
 }
 
 }  // namespace svdlab

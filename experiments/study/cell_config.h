@@ -12,7 +12,7 @@ namespace svdlab {
 struct CellParts {
   std::vector<Scheme> schemes;            ///< defined by the study; the built-in ones come on top
   std::map<std::string, Recipe> methods;  ///< defined by the study; method presets come on top
-  const Value* plan = nullptr;            ///< list of {match, recipe}, or absent: the default plan
+  const Value* plan = nullptr;            ///< list of {match, recipe, optional}
   OutlierDial outliers;                   ///< of cells that do not carry their own
 };
 
@@ -26,9 +26,11 @@ std::vector<Cell> parse_cells(const CellParts& parts, const Value* schemes, cons
 /// Cells as the list that parse_cells reads back.
 Value cells_to_value(const std::vector<Cell>& cells);
 
-/// True when `plan` is the built-in one, whose rules may match nothing in a given model.
-bool is_default_plan(const Value* plan);
-/// `plan` without the rules that match no linear of the graph, and `subject` to match.
-void drop_unmatched_rules(const Graph& graph, Cell& cell);
+/// The built-in plan, as the list it stands for: adaLN linears in 4-bit weights, everything else inside
+/// blocks by the cell's scheme and method, the rest in 16 bit.
+Value default_plan();
+
+/// The cell's plan for one model: without optional rules that match no linear of the graph.
+Plan plan_for(const Graph& graph, const Cell& cell);
 
 }  // namespace svdlab

@@ -135,8 +135,8 @@ Storage storage_of(const Graph& graph, const CompressedModel& model) {
 
 int64_t rank_of(const Cell& cell) {
   int64_t rank = 0;
-  for (size_t i = 0; i < cell.plan.size(); ++i)
-    if (cell.subject[i]) rank = std::max(rank, cell.plan[i].recipe.rank);
+  for (const CellRule& r : cell.rules)
+    if (r.subject) rank = std::max(rank, r.rule.recipe.rank);
   return rank;
 }
 
@@ -159,11 +159,10 @@ void fill_cell_row(const Cell& cell, const std::string& status, const std::strin
 }
 
 void check_sense(const Cell& cell) {
-  for (size_t i = 0; i < cell.plan.size(); ++i) {
-    const PlanRule& rule = cell.plan[i];
-    SVDLAB_REQUIRE(!cell.subject[i] || rule.scheme.weights || rule.recipe.keeps_16_bit(), Errc::kConfig,
-                   "scheme ", rule.scheme.name, " keeps 16 bit: nothing for method ", cell.method, " to do");
-  }
+  for (const CellRule& r : cell.rules)
+    SVDLAB_REQUIRE(!r.subject || r.rule.scheme.weights || r.rule.recipe.keeps_16_bit(), Errc::kConfig,
+                   "scheme ", r.rule.scheme.name, " keeps 16 bit: nothing for method ", cell.method,
+                   " to do");
 }
 
 }  // namespace
@@ -174,10 +173,10 @@ std::vector<Table> run_cell(const Cell& cell, const CellContext& c) {
   std::vector<Table> tables = result_tables();
   std::map<std::string, double> values;
   Progress quantize("  quantize, group");
-  const Compression compression = compress_model(
-      graph, c.stats, cell.plan, {.threads = c.schedule.threads, .progress = [&](int done, int total) {
-                                    quantize.update(done, total);
-                                  }});
+  const Compression compression =
+      compress_model(graph, c.stats, plan_for(graph, cell),
+                     {.threads = c.schedule.threads,
+                      .progress = [&](int done, int total) { quantize.update(done, total); }});
   values["seconds_quantize"] = quantize.seconds();
   c.reference.ensure(c.study.protocol.items, c.schedule);
   const Progress layers("");

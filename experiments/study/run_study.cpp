@@ -37,10 +37,15 @@ std::vector<OutlierDial> dials_of(const StudyConfig& study) {
 /// The first cell that smooths and has a low-rank branch shows its spectra.
 std::string spectra_cell(const StudyConfig& study) {
   for (const Cell& cell : study.cells)
-    for (size_t i = 0; i < cell.plan.size(); ++i)
-      if (cell.subject[i] && cell.plan[i].recipe.rank > 0 && cell.plan[i].recipe.transform != "none")
-        return cell.slug;
+    for (const CellRule& r : cell.rules)
+      if (r.subject && r.rule.recipe.rank > 0 && r.rule.recipe.transform != "none") return cell.slug;
   return "";
+}
+
+/// Refuses a plan that does not fit the model before anything is written.
+void check_plans(const StudyConfig& study) {
+  const Model model = load_model(study.model);
+  for (const Cell& cell : study.cells) assign_rules(model.graph, plan_for(model.graph, cell));
 }
 
 class Runner {
@@ -58,8 +63,13 @@ class Runner {
     const InterruptWatch watch([this] { status("interrupted", ""); });
     write_provenance();
     status("running", "");
-    for (const OutlierDial& dial : dials_of(study_)) run_cells_with(dial);
-    collect();
+    try {
+      for (const OutlierDial& dial : dials_of(study_)) run_cells_with(dial);
+      collect();
+    } catch (...) {
+      status("stopped", "");
+      throw;
+    }
     status(out_.failed > 0 ? "failed" : "done", "");
     return std::move(out_);
   }
@@ -103,9 +113,7 @@ class Runner {
                     std::lround(clock.seconds() * 10) / 10.0, " s"));
   }
 
-  std::vector<Table> tables_of(const Cell& original, Reference& reference, const StatsMap& stats) {
-    Cell cell = original;
-    if (is_default_plan(study_.resolved.find("plan"))) drop_unmatched_rules(reference.model().graph, cell);
+  std::vector<Table> tables_of(const Cell& cell, Reference& reference, const StatsMap& stats) {
     try {
       return run_cell(cell, {study_, reference, stats, options_.schedule, dir_.file("samples/" + cell.slug),
                              cell.slug == spectra_cell(study_)});
@@ -172,24 +180,21 @@ class Runner {
 
 }  // namespace
 
-StudyRun run_study(StudyConfig study, const RunOptions& options) {
+StudyRun run_study(const StudyConfig& study, const RunOptions& options) {
   const SingleThreadScope whole_study;
+  check_plans(study);
   const std::string model_sha256 = model_hash(study.model);
   const RunDir dir(options.runs, study, study_hash(study, model_sha256));
   log_line("run directory: " + dir.path());
   return Runner(study, options, model_sha256, dir).run();
 }
 
-std::vector<std::string> describe_study(StudyConfig study, const RunOptions& options) {
-  const Model model = load_model(study.model);
+std::vector<std::string> describe_study(const StudyConfig& study, const RunOptions& options) {
+  check_plans(study);
   const std::string path = run_path(options.runs, study, study_hash(study, model_hash(study.model)));
   std::vector<std::string> out = {"run directory: " + path};
-  const bool default_plan = is_default_plan(study.resolved.find("plan"));
-  for (Cell& cell : study.cells) {
-    if (default_plan) drop_unmatched_rules(model.graph, cell);
-    assign_rules(model.graph, cell.plan);
+  for (const Cell& cell : study.cells)
     out.push_back(concat(fs::exists(path + "/cells/" + cell.slug + ".h5") ? "reuse " : "run   ", cell.name));
-  }
   return out;
 }
 

@@ -23,9 +23,9 @@ struct StudyRun {
 /// Runs every cell that has no result yet and collects results.h5. A cell that makes no sense is recorded as
 /// skipped, one that fails as failed; the study goes on. May be killed at any moment: the next call goes on
 /// from the finished cells.
-StudyRun run_study(StudyConfig study, const RunOptions& options);
+StudyRun run_study(const StudyConfig& study, const RunOptions& options);
 
 /// What run_study would do, one line a cell, without doing it.
-std::vector<std::string> describe_study(StudyConfig study, const RunOptions& options);
+std::vector<std::string> describe_study(const StudyConfig& study, const RunOptions& options);
 
 }  // namespace svdlab

@@ -40,6 +40,11 @@ void expand_protocol(Value& study) {
   protocol = name == "small" ? small : parse_yaml(kFull, "protocol full");
 }
 
+void expand_plan(Value& study) {
+  Value& plan = study.at_or_add("plan");
+  if (plan.kind == Value::Kind::kScalar && plan.scalar == "default") plan = default_plan();
+}
+
 int64_t positive(Fields& f, const std::string& key, int64_t limit) {
   const int64_t value = f.integer(key, 0);
   SVDLAB_REQUIRE(value > 0 && value <= limit, Errc::kConfig, f.where(), ": `", f.path_of(key),
@@ -97,13 +102,16 @@ Value resolve(const Value& study, const StudyConfig& config) {
                       out.members.end());
   Value schemes = Value::map(), methods = Value::map();
   for (const Cell& cell : config.cells)
-    for (size_t i = 0; i < cell.plan.size(); ++i) {
-      schemes.at_or_add(cell.plan[i].scheme.name) = scheme_to_value(cell.plan[i].scheme);
-      if (cell.subject[i]) methods.at_or_add(cell.method) = cell.plan[i].recipe.to_value();
+    for (const CellRule& r : cell.rules) {
+      schemes.at_or_add(r.rule.scheme.name) = scheme_to_value(r.rule.scheme);
+      if (r.subject) methods.at_or_add(cell.method) = r.rule.recipe.to_value();
     }
   out.at_or_add("scheme") = schemes;
   out.at_or_add("methods") = methods;
   out.at_or_add("cells") = cells_to_value(config.cells);
+  const auto name = std::find_if(out.members.begin(), out.members.end(),
+                                 [](const Value::Member& m) { return m.first == "study"; });
+  std::rotate(out.members.begin(), name, name + 1);
   return out;
 }
 
@@ -112,6 +120,7 @@ Value resolve(const Value& study, const StudyConfig& config) {
 StudyConfig parse_study(Value value) {
   value = merge(parse_yaml(kDefaults, "defaults"), value);
   expand_protocol(value);
+  expand_plan(value);
   Fields f(value, "");
   StudyConfig s;
   s.name = f.required_text("study");
@@ -145,6 +154,7 @@ StudyConfig load_study(const std::vector<std::string>& files, const std::vector<
   Value value = parse_yaml(kDefaults, "defaults");
   for (const std::string& file : files) value = merge(value, load_yaml(file));
   expand_protocol(value);
+  expand_plan(value);
   for (const std::string& override_text : overrides) apply_override(value, override_text);
   return parse_study(std::move(value));
 }

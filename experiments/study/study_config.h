@@ -21,6 +21,13 @@ struct Protocol {
 };
 inline constexpr int64_t kItemsAdded = 32;
 
+/// One rule of a cell's plan.
+struct CellRule {
+  PlanRule rule;
+  bool subject = false;   ///< it has the cell's own method or scheme, rather than the study's
+  bool optional = false;  ///< it may match no linear of the model
+};
+
 /// One row of the comparison: a plan for the model's linears, and how hard the model's outliers are turned
 /// up.
 struct Cell {
@@ -28,8 +35,7 @@ struct Cell {
   std::string slug;  ///< file names: letters, digits, '-', '_', '.', '+'
   std::string scheme, method;
   OutlierDial outliers;
-  Plan plan;
-  std::vector<bool> subject;  ///< per rule of `plan`: it has the cell's own method, rather than the study's
+  std::vector<CellRule> rules;
 };
 
 /// A study, resolved: every default filled in, every name looked up.

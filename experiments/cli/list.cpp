@@ -1,0 +1,96 @@
+#include <iostream>
+
+#include "core/base/error.h"
+#include "core/base/names.h"
+#include "core/ir/scheme.h"
+#include "core/models/registry.h"
+#include "experiments/cli/command.h"
+#include "experiments/cli/options.h"
+#include "lowrank/driver.h"
+#include "lowrank/recipe.h"
+#include "lowrank/solver.h"
+#include "quant/transform.h"
+#include "quant/weight_quantizer.h"
+
+namespace svdlab {
+namespace {
+
+using Lines = std::vector<std::pair<std::string, std::string>>;
+
+template <class Factory>
+Lines entries(const Registry<Factory>& registry) {
+  Lines out;
+  for (const auto& e : registry.entries()) out.emplace_back(e.name, e.summary);
+  return out;
+}
+
+Lines formats() {
+  return {{"int4", "-8 .. 7, two's complement; weights and activations"},
+          {"uint4", "0 .. 15, activations behind GELU with a fixed shift (shift_after_gelu)"},
+          {"int8", "-128 .. 127"},
+          {"nf4", "16 quantiles of the normal distribution (QLoRA); weights"},
+          {"e2m1", "4-bit float: 0, 0.5, 1, 1.5, 2, 3, 4, 6 and their negatives"}};
+}
+
+std::string described(const TensorScheme& s) {
+  const std::string grouping = s.grouping == Grouping::kGroup ? concat("groups of ", s.group)
+                               : s.grouping == Grouping::kRow ? "one scale a row"
+                                                              : "one scale";
+  return concat(to_string(s.format), ", ", grouping, ", ", to_string(s.scale), " scales",
+                s.two_level ? " under an fp32 scale" : "");
+}
+
+Lines schemes() {
+  Lines out;
+  for (const Scheme& s : built_in_schemes()) {
+    std::string text = s.weights ? "weights " + described(*s.weights) : "nothing is quantized";
+    if (s.weights)
+      text += s.activations ? "; activations " + described(s.activations->tensor) : "; 16-bit activations";
+    if (s.activations && s.activations->shift_after_gelu) text += ", shifted behind GELU";
+    out.emplace_back(s.name, text);
+  }
+  return out;
+}
+
+Lines methods() {
+  Lines out;
+  for (const MethodPreset& p : method_presets()) out.emplace_back(p.name, p.summary);
+  return out;
+}
+
+Lines models() { return entries(architectures()); }
+Lines solvers() { return entries(low_rank_solvers()); }
+Lines transform_lines() { return entries(transforms()); }
+Lines driver_lines() { return entries(drivers()); }
+Lines weight_lines() { return entries(weight_quantizers()); }
+
+struct Catalogue {
+  std::string name;
+  Lines (*lines)();
+};
+const std::vector<Catalogue> kCatalogues = {{"formats", formats},      {"schemes", schemes},
+                                            {"methods", methods},      {"transforms", transform_lines},
+                                            {"drivers", driver_lines}, {"solvers", solvers},
+                                            {"weights", weight_lines}, {"models", models}};
+
+}  // namespace
+
+int list_command(const std::vector<std::string>& arguments) {
+  Options options("list formats|schemes|methods|transforms|drivers|solvers|weights|models",
+                  "Shows what there is, one line each: the names a study may use.", "svdlab list methods");
+  if (!options.parse(arguments)) return 0;
+  const std::string& wanted = options.word("catalogue");
+  std::vector<std::string> names;
+  for (const Catalogue& c : kCatalogues) {
+    names.push_back(c.name);
+    if (c.name != wanted) continue;
+    size_t width = 0;
+    for (const auto& [name, summary] : c.lines()) width = std::max(width, name.size());
+    for (const auto& [name, summary] : c.lines())
+      std::cout << name << std::string(width + 2 - name.size(), ' ') << summary << "\n";
+    return 0;
+  }
+  throw Error(Errc::kConfig, concat("unknown catalogue ", wanted, "; nearest: ", nearest(wanted, names)));
+}
+
+}  // namespace svdlab

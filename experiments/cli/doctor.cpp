@@ -1,4 +1,5 @@
-#include <ATen/Version.h>
+#include <ATen/Context.h>
+#include <dlfcn.h>
 
 #include <filesystem>
 #include <iostream>
@@ -6,8 +7,6 @@
 
 #include "core/models/conditioning.h"
 #include "core/models/model.h"
-#include "core/runtime/compat.h"
-#include "core/runtime/executor.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/options.h"
 #include "experiments/sampling/items.h"
@@ -25,12 +24,14 @@ void line(bool ok, const std::string& what, const std::string& value) {
             << value << "\n";
 }
 
-// "BLAS_INFO=open" out of torch's build settings.
-std::string blas_name() {
-  const std::string config = at::show_config();
-  const size_t at = config.find("BLAS_INFO=");
-  return at == std::string::npos ? "unknown"
-                                 : config.substr(at + 10, config.find_first_of(",\n", at) - at - 10);
+// The library that matrix products go to; the build only names an interface.
+std::string blas_library() {
+  Dl_info info{};
+  void* symbol = ::dlsym(RTLD_DEFAULT, "sgemm_");
+  if (symbol == nullptr || ::dladdr(symbol, &info) == 0 || info.dli_fname == nullptr) return "inside torch";
+  std::error_code failure;
+  const auto path = std::filesystem::canonical(info.dli_fname, failure);
+  return failure ? info.dli_fname : path.string();
 }
 
 void check_model() {
@@ -66,7 +67,10 @@ int doctor_command(const std::vector<std::string>& arguments) {
   line(optimised, "flags", info.flags + (optimised ? "" : "; not optimised: studies will be slow"));
   for (const auto& [name, version] : info.libraries)
     line(true, name, version.empty() ? "version unknown" : version);
-  line(true, "blas", blas_name());
+  const std::string blas = blas_library();
+  const bool reference_blas = blas.find("/blas/libblas") != std::string::npos;
+  line(!reference_blas, "blas",
+       blas + (reference_blas ? "; the slow reference BLAS: install libopenblas" : ""));
   line(
       at::hasCUDA(), "cuda",
       at::hasCUDA() ? "torch sees a GPU" : "no GPU, or torch was built without CUDA: studies run on the CPU");

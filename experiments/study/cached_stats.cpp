@@ -25,6 +25,14 @@ std::string fingerprint_of(const CalibrationOptions& options, const OutlierDial&
   return sha256(v.canonical_json());
 }
 
+// Every worker holds statistics of its own; on many cores that would be most of the memory.
+constexpr int64_t kMemoryBudget = int64_t{3} << 29;  // bytes
+
+int affordable_threads(const Graph& graph, CalibrationOptions options) {
+  while (options.threads > 1 && calibration_bytes(graph, options) > kMemoryBudget) --options.threads;
+  return options.threads;
+}
+
 }  // namespace
 
 StatsMap cached_stats(const StudyConfig& study, const OutlierDial& dial, const Reference& reference,
@@ -33,6 +41,7 @@ StatsMap cached_stats(const StudyConfig& study, const OutlierDial& dial, const R
   options.steps = study.protocol.steps;
   options.guidance = reference.guidance();
   options.threads = threads;
+  options.threads = affordable_threads(reference.model().graph, options);
   const std::string fingerprint = fingerprint_of(options, dial, model_sha256);
   const std::string path = cache + "/calibration-" + fingerprint.substr(0, 16) + ".safetensors";
   if (std::filesystem::exists(path)) {

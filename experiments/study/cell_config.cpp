@@ -92,13 +92,6 @@ std::vector<CellRule> parse_plan(const Value& list, const CellParts& parts, cons
   return rules;
 }
 
-std::string slug_of(const std::string& name) {
-  std::string out = name;
-  for (char& c : out)
-    if (!std::isalnum(static_cast<unsigned char>(c)) && !std::strchr("-_.+", c)) c = '-';
-  return out;
-}
-
 // Fills in everything but scheme, method, outliers and name.
 Cell finished(Cell cell, const CellParts& parts, const Value& plan, const std::string& where) {
   if (cell.name.empty()) {
@@ -108,9 +101,7 @@ Cell finished(Cell cell, const CellParts& parts, const Value& plan, const std::s
   SVDLAB_REQUIRE(!cell.method.empty(), Errc::kConfig, where, ": cell \"", cell.name, "\" has no method");
   SVDLAB_REQUIRE(!cell.scheme.empty() || !mentions(plan, "$scheme"), Errc::kConfig, where, ": cell \"",
                  cell.name, "\" has no scheme, which the plan's $scheme stands for");
-  cell.slug = slug_of(cell.name);
-  if (cell.outliers.on() && cell.slug.find(cell.outliers.tag()) == std::string::npos)
-    cell.slug += "+" + cell.outliers.tag();
+  cell.slug = cell_slug(cell.name, cell.outliers.tag());
   find_method(cell.method, parts, where);
   cell.rules = parse_plan(plan, parts, cell);
   for (const CellRule& r : cell.rules)
@@ -201,6 +192,13 @@ std::map<std::string, Recipe> parse_methods(const Value* methods) {
     out[name] = empty ? find_method(name, none, recipe.where) : parse_recipe(recipe, f.path_of(name));
   }
   return out;
+}
+
+std::string cell_slug(const std::string& name, const std::string& outliers_tag) {
+  std::string out = name;
+  for (char& c : out)
+    if (!std::isalnum(static_cast<unsigned char>(c)) && !std::strchr("-_.+", c)) c = '-';
+  return out.find(outliers_tag) == std::string::npos ? out + "+" + outliers_tag : out;
 }
 
 Value default_plan() { return parse_yaml(kDefaultPlan, "default plan"); }

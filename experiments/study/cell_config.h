@@ -23,6 +23,9 @@ std::map<std::string, Recipe> parse_methods(const Value* map_or_list);
 std::vector<Cell> parse_cells(const CellParts& parts, const Value* schemes, const Value* methods,
                               const Value* exclude, const Value* list, const std::string& where);
 
+/// File name of a cell: `name` with everything but letters, digits and -_.+ replaced, and the dial's tag in it.
+std::string cell_slug(const std::string& name, const std::string& outliers_tag);
+
 /// Cells as the list that parse_cells reads back.
 Value cells_to_value(const std::vector<Cell>& cells);
 

@@ -5,27 +5,27 @@
 
 #include "core/io/files.h"
 #include "core/io/yaml.h"
+#include "eval/bootstrap.h"
 #include "experiments/report/table_views.h"
 #include "experiments/report/text.h"
 #include "experiments/study/table_rows.h"
+#include "experiments/tables/report_page.h"
 
 namespace svdlab {
 namespace {
 
-std::string interval_text(double value, double lo, double hi, int decimals) {
-  if (std::isnan(value)) return "";
-  std::string out = report::fixed(value, decimals);
-  if (std::isfinite(lo) && std::isfinite(hi))
-    out += " [" + report::fixed(lo, decimals) + ", " + report::fixed(hi, decimals) + "]";
-  return out;
-}
+constexpr const char* kReferenceStatus = "reference";
 
-std::string number_text(double value, int decimals) {
-  return std::isnan(value) ? "" : report::fixed(value, decimals);
+std::string interval_text(double lo, double hi) {
+  if (!std::isfinite(lo) || !std::isfinite(hi)) return "";
+  return "[" + report::fixed(lo, 2) + ", " + report::fixed(hi, 2) + "]";
 }
 
 report::ViewOptions view_options(const ResultFile& results) {
-  return {.caption = caption_of(results), .better = {}};
+  return {.caption = caption_of(results),
+          .better = {{"output SQNR", report::Better::kHigher},
+                     {"PSNR", report::Better::kHigher},
+                     {"SSIM", report::Better::kHigher}}};
 }
 
 std::string text_at(const Value& config, const std::string& group, const std::string& key) {
@@ -34,27 +34,66 @@ std::string text_at(const Value& config, const std::string& group, const std::st
   return v ? v->scalar : "";
 }
 
+/// item -> PSNR of one cell.
+std::map<std::string, double> psnr_by_item(const Table& samples, const std::string& cell) {
+  std::map<std::string, double> out;
+  for (const size_t row : rows_where(samples, "cell", cell))
+    out[texts(samples, "item")[row]] = numbers(samples, "psnr_db")[row];
+  return out;
+}
+
+Interval paired_gain(const Table& samples, const std::string& cell, const std::string& baseline) {
+  const auto ours = psnr_by_item(samples, cell), theirs = psnr_by_item(samples, baseline);
+  std::vector<double> a, b;
+  for (const auto& [item, psnr] : ours)
+    if (const auto found = theirs.find(item); found != theirs.end())
+      a.push_back(psnr), b.push_back(found->second);
+  return a.empty() ? Interval{std::nan(""), std::nan(""), std::nan(""), 0}
+                   : bootstrap_mean_difference(a, b, "psnr");
+}
+
 }  // namespace
 
 Table main_table(const ResultFile& results) {
   const Table& cells = results.table("/cells");
   Table out{"/table",
-            {text_column("cell"), text_column("scheme"), text_column("method"), text_column("bits/weight"),
-             text_column("output SQNR dB"), text_column("PSNR dB [95 %]"), text_column("SSIM"),
-             integer_column("n"), text_column("status")}};
+            {text_column("cell"), text_column("scheme"), text_column("method"), number_column("bits/weight"),
+             number_column("output SQNR", "dB"), number_column("PSNR", "dB"), text_column("95 %"),
+             number_column("SSIM"), integer_column("n"), text_column("status")}};
   for (size_t i = 0; i < cells.rows(); ++i) {
-    texts(out, "cell").push_back(texts(cells, "cell")[i]);
-    texts(out, "scheme").push_back(texts(cells, "scheme")[i]);
-    texts(out, "method").push_back(texts(cells, "method")[i]);
-    texts(out, "bits/weight").push_back(number_text(numbers(cells, "bits_per_weight")[i], 3));
-    texts(out, "output SQNR dB").push_back(number_text(numbers(cells, "output_sqnr_db")[i], 2));
-    texts(out, "PSNR dB [95 %]")
-        .push_back(interval_text(numbers(cells, "psnr_db")[i], numbers(cells, "psnr_lo_db")[i],
-                                 numbers(cells, "psnr_hi_db")[i], 2));
-    texts(out, "SSIM").push_back(number_text(numbers(cells, "ssim")[i], 4));
+    if (texts(cells, "status")[i] == kReferenceStatus) continue;
+    for (const char* name : {"cell", "scheme", "method"}) texts(out, name).push_back(texts(cells, name)[i]);
+    numbers(out, "bits/weight").push_back(numbers(cells, "bits_per_weight")[i]);
+    numbers(out, "output SQNR").push_back(numbers(cells, "output_sqnr_db")[i]);
+    numbers(out, "PSNR").push_back(numbers(cells, "psnr_db")[i]);
+    texts(out, "95 %")
+        .push_back(interval_text(numbers(cells, "psnr_lo_db")[i], numbers(cells, "psnr_hi_db")[i]));
+    numbers(out, "SSIM").push_back(numbers(cells, "ssim")[i]);
     integers(out, "n").push_back(integers(cells, "n")[i]);
     const std::string& message = texts(cells, "message")[i];
     texts(out, "status").push_back(texts(cells, "status")[i] + (message.empty() ? "" : ": " + message));
+  }
+  return out;
+}
+
+Table gain_table(const ResultFile& results) {
+  const Table& cells = results.table("/cells");
+  Table out{"/gains",
+            {text_column("cell"), text_column("against"), number_column("PSNR gain", "dB"),
+             text_column("95 %"), integer_column("n")}};
+  std::map<std::pair<std::string, std::string>, std::string> baselines;
+  for (size_t i = 0; i < cells.rows(); ++i) {
+    if (texts(cells, "status")[i] != "ok") continue;
+    const std::string& cell = texts(cells, "cell")[i];
+    const auto [baseline, is_first] =
+        baselines.emplace(std::pair(texts(cells, "scheme")[i], texts(cells, "outliers")[i]), cell);
+    if (is_first) continue;
+    const Interval gain = paired_gain(results.table("/samples"), cell, baseline->second);
+    texts(out, "cell").push_back(cell);
+    texts(out, "against").push_back(baseline->second);
+    numbers(out, "PSNR gain").push_back(gain.value);
+    texts(out, "95 %").push_back(interval_text(gain.lo, gain.hi));
+    integers(out, "n").push_back(gain.n);
   }
   return out;
 }
@@ -71,12 +110,13 @@ std::string caption_of(const ResultFile& results) {
       text_at(config, "protocol", "steps"), " Euler steps, guidance ",
       guidance.empty() || guidance == "null" ? "as the model's sampling.yaml says" : guidance, ", seed ",
       text_at(config, "", "seed"),
-      "; n items, 95 % bootstrap interval over items. Calibration: ", text_at(config, "calibration", "pairs"),
-      " (item, step) pairs, seed ", text_at(config, "calibration", "seed"),
-      ". Layer errors on the 16-bit run's own inputs.");
+      "; n items, 95 % bootstrap interval of the mean PSNR over items. Calibration: ",
+      text_at(config, "calibration", "pairs"), " (item, step) pairs, seed ",
+      text_at(config, "calibration", "seed"),
+      ". Output SQNR: mean over the quantized layers, each on the 16-bit run's own inputs.");
   for (const std::string& dial : dials)
     if (!dial.empty())
-      out += " Cells marked " + dial + ": outliers turned up in the model, function unchanged.";
+      out += " Cells marked " + dial + ": outlier channels of the model turned up, its function unchanged.";
   return out;
 }
 
@@ -91,6 +131,8 @@ void write_views(const std::string& folder, const ResultFile& results) {
   write_file(folder + "/tables/table.csv", report::to_csv(table));
   write_file(folder + "/tables/table.md", report::to_markdown(table, options));
   write_file(folder + "/tables/table.tex", report::to_latex(table, options));
+  write_file(folder + "/tables/gains.csv", report::to_csv(gain_table(results)));
+  write_file(folder + "/report.html", report_page(folder, results));
 }
 
 }  // namespace svdlab

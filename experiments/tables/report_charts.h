@@ -1,0 +1,23 @@
+#pragma once
+#include "experiments/report/html.h"
+#include "experiments/study/cell_file.h"
+
+namespace svdlab {
+
+// Each adds a section with its charts to the page, or nothing when the run has no such numbers. Charts with
+// one line or bar a cell are split by scheme, so that at most a handful share one.
+
+void add_block_charts(report::HtmlPage& page, const ResultFile& results);
+void add_step_charts(report::HtmlPage& page, const ResultFile& results);
+void add_spectrum_charts(report::HtmlPage& page, const ResultFile& results);
+void add_rank_chart(report::HtmlPage& page, const ResultFile& results);
+void add_bits_chart(report::HtmlPage& page, const ResultFile& results);
+void add_outlier_chart(report::HtmlPage& page, const ResultFile& results);
+
+/// Pictures of the first items: the 16-bit run's, each cell's, and their differences. In report_images.cpp.
+void add_pictures(report::HtmlPage& page, const std::string& folder, const ResultFile& results);
+
+/// Rows of /cells whose status is ok, by what they share a chart with: scheme and outliers.
+std::vector<std::pair<std::string, std::vector<size_t>>> cells_by_scheme(const Table& cells);
+
+}  // namespace svdlab

@@ -1,0 +1,99 @@
+#include "experiments/tables/report_page.h"
+
+#include "core/io/yaml.h"
+#include "experiments/report/html.h"
+#include "experiments/study/table_rows.h"
+#include "experiments/tables/report_charts.h"
+#include "experiments/tables/run_views.h"
+
+namespace svdlab {
+namespace {
+
+struct Meaning {
+  const char *name, *text;
+};
+// One sentence for every number of the main table.
+constexpr Meaning kMeanings[] = {
+    {"bits/weight",
+     "stored bits of the quantized layers (codes, scales, low-rank factors, smoothing vectors) over their "
+     "number of weights"},
+    {"output SQNR",
+     "20 log10(||y|| / ||y - y_q||) of each quantized layer on the 16-bit run's inputs, outputs rounded to "
+     "bf16; mean over the layers; from the first 4 items, all steps"},
+    {"PSNR",
+     "10 log10(255^2 / mean squared difference) of each 8-bit picture to the 16-bit run's; mean over items"},
+    {"95 %", "percentile bootstrap interval of that mean, 2000 resamples of the items"},
+    {"SSIM",
+     "structural similarity to the 16-bit run's picture, Gaussian window of 11 x 11, mean over items"},
+    {"n",
+     "items; the same for every cell unless the protocol adds items until the interval is narrow enough"},
+    {"status", "ok, skipped (the combination makes no sense) or failed, with the reason"}};
+
+void add_summary(report::HtmlPage& page, const ResultFile& results) {
+  page.section("Results");
+  page.paragraph(caption_of(results));
+  page.table(main_table(results), {.caption = "",
+                                   .better = {{"output SQNR", report::Better::kHigher},
+                                              {"PSNR", report::Better::kHigher},
+                                              {"SSIM", report::Better::kHigher}}});
+  std::vector<std::pair<std::string, std::string>> meanings;
+  for (const Meaning& m : kMeanings) meanings.emplace_back(m.name, m.text);
+  page.facts(meanings);
+}
+
+void add_gains(report::HtmlPage& page, const ResultFile& results) {
+  const Table gains = gain_table(results);
+  if (gains.rows() == 0) return;
+  page.section("Gains, item by item");
+  page.paragraph(
+      "Items differ more from each other than methods do, so methods are compared on the same items: the "
+      "mean of the "
+      "difference in PSNR to the first cell of the same scheme, with a paired bootstrap interval. An "
+      "interval that holds 0 "
+      "shows no difference. From /samples.");
+  page.table(gains);
+}
+
+void add_times(report::HtmlPage& page, const ResultFile& results) {
+  const Table& cells = results.table("/cells");
+  Table shown{"times", {}};
+  for (const char* name : {"cell", "seconds_quantize", "seconds_layers", "seconds_sample"})
+    shown.columns.push_back(cells.column(name));
+  page.section("Time");
+  page.paragraph(
+      "Wall-clock seconds of each cell's parts on the computer below: they are not part of what repeats.");
+  page.table(shown);
+}
+
+void add_provenance(report::HtmlPage& page, const ResultFile& results) {
+  page.section("Provenance");
+  std::vector<std::pair<std::string, std::string>> facts = {{"configuration SHA-256", results.config_sha256},
+                                                            {"model SHA-256", results.model_sha256}};
+  for (const Value::Member& m : parse_yaml(results.provenance_json, "provenance").members)
+    facts.emplace_back(m.first,
+                       m.second.kind == Value::Kind::kScalar ? m.second.scalar : m.second.canonical_json());
+  page.facts(facts);
+  page.code("Configuration with all defaults", results.config_yaml);
+}
+
+}  // namespace
+
+std::string report_page(const std::string& folder, const ResultFile& results) {
+  const Value config = parse_yaml(results.config_yaml, "config");
+  const Value *study = config.find("study"), *description = config.find("description");
+  report::HtmlPage page(study ? study->scalar : "study", description ? description->scalar : "");
+  add_summary(page, results);
+  add_gains(page, results);
+  add_pictures(page, folder, results);
+  add_block_charts(page, results);
+  add_step_charts(page, results);
+  add_rank_chart(page, results);
+  add_bits_chart(page, results);
+  add_spectrum_charts(page, results);
+  add_outlier_chart(page, results);
+  add_times(page, results);
+  add_provenance(page, results);
+  return page.finish();
+}
+
+}  // namespace svdlab

@@ -77,7 +77,9 @@ Tensor attention_cpu(const Tensor& q, const Tensor& k, const Tensor& v) {
 
 Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v) {
 #if SVDLAB_TORCH_AT_LEAST(2, 1)
-  if (q.is_cuda())
+  // Flash attention serves instead: cuDNN's backward fails on 260 tokens of 64 channels (torch 2.11, sm_90).
+  static const bool without_cudnn = (at::globalContext().setSDPUseCuDNN(false), true);
+  if (q.is_cuda() && without_cudnn)
     return at::scaled_dot_product_attention(q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2))
         .transpose(1, 2)
         .flatten(2);

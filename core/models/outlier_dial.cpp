@@ -70,13 +70,11 @@ class Dial {
   void run() {
     std::map<int, std::vector<std::pair<int, int64_t>>> attention_consumers;
     for (const LayerGroup& group : graph_.groups) {
-      const LinearSpec& first = graph_.linears[group.members.front()];
       const int input = graph_.nodes[graph_.node_of_linear(group.members.front())].inputs[0];
       const int made_by = origin(graph_, input);
       if (graph_.nodes[made_by].op == Op::kModulate) scale_modulated(group, made_by);
       for (const auto& [node, column] : attention_parts(made_by))
         for (const int member : group.members) attention_consumers[node].emplace_back(member, column);
-      SVDLAB_REQUIRE(first.in_features() > 0, Errc::kUnexpected, "outlier dial: empty input of ", first.name);
     }
     for (const auto& [attention, consumers] : attention_consumers) scale_values(attention, consumers);
   }

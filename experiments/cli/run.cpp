@@ -42,16 +42,17 @@ int run_command(const std::vector<std::string>& arguments) {
                  "no study file given; usage: svdlab run STUDY.yaml [a.b=c ...]");
   const int64_t batch = options.get<int64_t>("batch");
   SVDLAB_REQUIRE(batch >= 0, Errc::kConfig, "--batch must not be negative: ", batch);
-  const StudyConfig study = load_study(files, overrides);
   const RunOptions run{.runs = options.get<std::string>("runs"),
                        .schedule = {.threads = thread_count(options.get<int64_t>("threads")), .batch = batch},
                        .command_line = program_arguments()};
+  const StudyConfig study = load_study(files, overrides);
   if (options.has("dry-run")) return dry_run(study, run);
   const StudyRun done = run_study(study, run);
   write_views(done.folder, done.results);
   std::cout << summary_text(done.results) << "\nreport: " << done.folder << "/report.html\n";
-  SVDLAB_REQUIRE(done.failed == 0, Errc::kFailedCells, done.failed, " of ", study.cells.size(),
-                 " cells failed; the table's last column says why (remove cells/<cell>.h5 to try one again)");
+  SVDLAB_REQUIRE(
+      done.failed == 0, Errc::kFailedCells, done.failed, " of ", study.cells.size(),
+      " cells failed; the lines under the table say why (remove cells/<cell>.h5 to try one again)");
   return 0;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <set>
 
+#include "core/io/yaml.h"
 #include "experiments/report/svg.h"
 #include "experiments/study/table_rows.h"
 
@@ -36,6 +37,27 @@ std::vector<double> sqnr_by_block(const Table& layers, const std::string& cell,
   }
   for (size_t i = 0; i < sums.size(); ++i) sums[i] /= counts[i];  // 0 / 0: a gap
   return sums;
+}
+
+/// Cells that differ in nothing but the rank: name of the set -> rank -> row of /cells.
+std::map<std::string, std::map<int64_t, size_t>> cells_by_recipe(const ResultFile& results) {
+  const Value config = parse_yaml(results.config_yaml, "config");
+  const Table& cells = results.table("/cells");
+  std::map<std::pair<std::string, std::string>, std::map<int64_t, size_t>>
+      sets;  // by scheme and rest of the recipe
+  for (const auto& [scheme, rows] : cells_by_scheme(cells))
+    for (const size_t row : rows) {
+      const Value* methods = config.find("methods");
+      const Value* method = methods ? methods->find(texts(cells, "method")[row]) : nullptr;
+      if (method == nullptr) continue;
+      Value rest = *method;
+      rest.at_or_add("low_rank").at_or_add("rank") = Value::integer(0);
+      sets[{scheme, rest.canonical_json()}].emplace(integers(cells, "rank")[row], row);
+    }
+  std::map<std::string, std::map<int64_t, size_t>> out;
+  for (const auto& [key, by_rank] : sets)
+    if (by_rank.size() > out[key.first].size()) out[key.first] = by_rank;
+  return out;
 }
 
 }  // namespace
@@ -135,11 +157,9 @@ void add_spectrum_charts(report::HtmlPage& page, const ResultFile& results) {
 void add_rank_chart(report::HtmlPage& page, const ResultFile& results) {
   const Table& cells = results.table("/cells");
   std::vector<report::Series> sqnr, psnr;
-  for (const auto& [scheme, rows] : cells_by_scheme(cells)) {
-    std::map<int64_t, size_t> by_rank;
-    for (const size_t row : rows) by_rank.emplace(integers(cells, "rank")[row], row);
+  for (const auto& [name, by_rank] : cells_by_recipe(results)) {
     if (by_rank.size() < 3) continue;
-    report::Series s{.name = scheme}, p{.name = scheme};
+    report::Series s{.name = name}, p{.name = name};
     for (const auto& [rank, row] : by_rank) {
       s.x.push_back(static_cast<double>(rank)), s.y.push_back(numbers(cells, "output_sqnr_db")[row]);
       p.x.push_back(static_cast<double>(rank)), p.y.push_back(numbers(cells, "psnr_db")[row]);

@@ -30,8 +30,9 @@ struct Gallery {
   }
 };
 
-void add_grids(report::HtmlPage& page, const Gallery& gallery, const std::vector<std::string>& reference,
-               const std::vector<std::string>& names, const std::vector<std::vector<std::string>>& cells) {
+void add_grids(report::HtmlPage& page, const std::string& scheme, const Gallery& gallery,
+               const std::vector<std::string>& reference, const std::vector<std::string>& names,
+               const std::vector<std::vector<std::string>>& cells) {
   report::ImageGrid pictures{.columns = {"16-bit"}, .rows = gallery.items},
       differences{.rows = gallery.items};
   pictures.columns.insert(pictures.columns.end(), names.begin(), names.end());
@@ -46,9 +47,9 @@ void add_grids(report::HtmlPage& page, const Gallery& gallery, const std::vector
       differences.cells.back().push_back(report::absolute_difference(original, picture, kGain));
     }
   }
-  page.images(pictures, "The 16-bit run and the quantized models from the same noise.");
-  page.images(differences,
-              "|difference| to the 16-bit picture, amplified " + std::to_string(kGain) + " times.");
+  page.images(pictures, scheme + ": the 16-bit run and the quantized models from the same noise.");
+  page.images(differences, scheme + ": |difference| to the 16-bit picture, amplified " +
+                               std::to_string(kGain) + " times.");
 }
 
 }  // namespace
@@ -68,14 +69,14 @@ void add_pictures(report::HtmlPage& page, const std::string& folder, const Resul
     for (const size_t row : rows) {
       const auto of_cell = gallery.files("samples/" + cell_slug(texts(cells, "cell")[row], dial));
       if (!all_there(of_cell)) continue;
-      names.push_back(texts(cells, "cell")[row]);
+      names.push_back(texts(cells, "method")[row]);
       files.push_back(of_cell);
     }
     if (!opened) page.section("Pictures");
     opened = true;
     for (size_t first = 0; first < names.size(); first += kColumns) {
       const size_t last = std::min(first + kColumns, names.size());
-      add_grids(page, gallery, reference, {names.begin() + first, names.begin() + last},
+      add_grids(page, scheme, gallery, reference, {names.begin() + first, names.begin() + last},
                 {files.begin() + first, files.begin() + last});
     }
   }

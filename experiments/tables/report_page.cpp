@@ -1,5 +1,7 @@
 #include "experiments/tables/report_page.h"
 
+#include <algorithm>
+
 #include "core/io/yaml.h"
 #include "experiments/report/html.h"
 #include "experiments/study/table_rows.h"
@@ -32,10 +34,17 @@ constexpr Meaning kMeanings[] = {
 void add_summary(report::HtmlPage& page, const ResultFile& results) {
   page.section("Results");
   page.paragraph(caption_of(results));
-  page.table(main_table(results), {.caption = "",
-                                   .better = {{"output SQNR", report::Better::kHigher},
-                                              {"PSNR", report::Better::kHigher},
-                                              {"SSIM", report::Better::kHigher}}});
+  Table table = main_table(results);
+  // A cell's name says both, and the page has room for one.
+  table.columns.erase(
+      std::remove_if(table.columns.begin(), table.columns.end(),
+                     [](const Column& c) { return c.name == "scheme" || c.name == "method"; }),
+      table.columns.end());
+  page.table(table, {.caption = "",
+                     .better = {{"output SQNR", report::Better::kHigher},
+                                {"PSNR", report::Better::kHigher},
+                                {"SSIM", report::Better::kHigher}}});
+  for (const std::string& reason : reasons(results)) page.verdict(report::Verdict::kNote, reason);
   std::vector<std::pair<std::string, std::string>> meanings;
   for (const Meaning& m : kMeanings) meanings.emplace_back(m.name, m.text);
   page.facts(meanings);

@@ -70,8 +70,7 @@ Table main_table(const ResultFile& results) {
         .push_back(interval_text(numbers(cells, "psnr_lo_db")[i], numbers(cells, "psnr_hi_db")[i]));
     numbers(out, "SSIM").push_back(numbers(cells, "ssim")[i]);
     integers(out, "n").push_back(integers(cells, "n")[i]);
-    const std::string& message = texts(cells, "message")[i];
-    texts(out, "status").push_back(texts(cells, "status")[i] + (message.empty() ? "" : ": " + message));
+    texts(out, "status").push_back(texts(cells, "status")[i]);
   }
   return out;
 }
@@ -120,8 +119,19 @@ std::string caption_of(const ResultFile& results) {
   return out;
 }
 
+std::vector<std::string> reasons(const ResultFile& results) {
+  const Table& cells = results.table("/cells");
+  std::vector<std::string> out;
+  for (size_t i = 0; i < cells.rows(); ++i)
+    if (const std::string& message = texts(cells, "message")[i]; !message.empty())
+      out.push_back(texts(cells, "cell")[i] + " " + texts(cells, "status")[i] + ": " + message);
+  return out;
+}
+
 std::string summary_text(const ResultFile& results) {
-  return report::to_terminal(main_table(results), view_options(results));
+  std::string out = report::to_terminal(main_table(results), view_options(results));
+  for (const std::string& reason : reasons(results)) out += reason + "\n";
+  return out;
 }
 
 void write_views(const std::string& folder, const ResultFile& results) {
@@ -129,7 +139,9 @@ void write_views(const std::string& folder, const ResultFile& results) {
   const report::ViewOptions options = view_options(results);
   make_directories(folder + "/tables");
   write_file(folder + "/tables/table.csv", report::to_csv(table));
-  write_file(folder + "/tables/table.md", report::to_markdown(table, options));
+  std::string markdown = report::to_markdown(table, options);
+  for (const std::string& reason : reasons(results)) markdown += "\n" + reason + "\n";
+  write_file(folder + "/tables/table.md", markdown);
   write_file(folder + "/tables/table.tex", report::to_latex(table, options));
   write_file(folder + "/tables/gains.csv", report::to_csv(gain_table(results)));
   write_file(folder + "/report.html", report_page(folder, results));

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include "experiments/study/cell_file.h"
 
@@ -16,6 +17,9 @@ Table gain_table(const ResultFile& results);
 /// What was measured against what, in one paragraph of plain text: protocol, model, guidance, n, calibration,
 /// outliers.
 std::string caption_of(const ResultFile& results);
+
+/// Why cells have no numbers, one line each.
+std::vector<std::string> reasons(const ResultFile& results);
 
 /// Caption and main table for a terminal.
 std::string summary_text(const ResultFile& results);

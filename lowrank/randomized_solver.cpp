@@ -44,7 +44,7 @@ class RandomizedSolver final : public LowRankSolver {
 
 std::unique_ptr<LowRankSolver> make_randomized_solver(Fields& options) {
   const int64_t oversampling = options.integer("oversampling", 32),
-                iterations = options.integer("iterations", 2);
+                iterations = options.integer("iterations", 6);
   SVDLAB_REQUIRE(oversampling >= 0 && iterations >= 0, Errc::kConfig, options.where(),
                  ": oversampling and iterations must not be negative: ", oversampling, ", ", iterations);
   return std::make_unique<RandomizedSolver>(oversampling, iterations);

@@ -4,6 +4,7 @@
 #include "core/io/yaml.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/options.h"
+#include "experiments/study/progress.h"
 #include "experiments/study/run_study.h"
 #include "experiments/tables/run_views.h"
 
@@ -49,6 +50,8 @@ int run_command(const std::vector<std::string>& arguments) {
   if (options.has("dry-run")) return dry_run(study, run);
   const StudyRun done = run_study(study, run);
   write_views(done.folder, done.results);
+  log_line(concat(study.cells.size(), " cells: ", done.failed, " failed, ", done.skipped, " skipped, ",
+                  done.reused, " reused"));
   std::cout << summary_text(done.results) << "\nreport: " << done.folder << "/report.html\n";
   SVDLAB_REQUIRE(
       done.failed == 0, Errc::kFailedCells, done.failed, " of ", study.cells.size(),

@@ -145,7 +145,7 @@ class Runner {
     for (const Cell& cell : study_.cells) slugs.push_back(cell.slug);
     out_.results.tables = result_tables();
     for (const std::string& slug : slugs) {
-      const ResultFile cell = load_results(dir_.cell_file(slug));
+      const ResultFile cell = stored_cell(dir_.cell_file(slug));
       SVDLAB_REQUIRE(cell.config_sha256 == out_.results.config_sha256, Errc::kInput, dir_.cell_file(slug),
                      ": belongs to another configuration; remove it");
       for (Table& table : out_.results.tables) append_rows(table, cell.table(table.name));
@@ -156,6 +156,14 @@ class Runner {
     }
     out_.results.config_yaml = to_yaml(study_.resolved);
     save_results(dir_.file("results.h5"), out_.results);
+  }
+
+  static ResultFile stored_cell(const std::string& path) {
+    try {
+      return load_results(path);
+    } catch (const Error& e) {
+      throw Error(e.code(), concat(e.what(), "; remove the file to have its cell run again"));
+    }
   }
 
   void write_provenance() const {

@@ -72,13 +72,14 @@ TEST_F(LayerErrors, AnExactLayerHasNoErrorAndARoundedOneWhatItsWeightsSay) {
   std::vector<PairSums> expected(3);
   for (int64_t item = 0; item < kItems; ++item)
     for (int64_t step = 0; step < 3; ++step)
-      reference_->sampler().velocity(reference_->item(item), reference_->trajectory(item).latents[step], step,
-                                     [&](int n, const std::vector<Tensor>& in, const Tensor& out) {
-                                       if (n != node) return;
-                                       const Tensor y =
-                                           at::addmm(linear(b).bias.to(at::kFloat), in[0][0], weight.t());
-                                       add(expected[step], pair_sums(out[0], round_to(y, Precision::kBf16)));
-                                     });
+      reference_->executor().run(
+          reference_->sampler().inputs(reference_->item(item), reference_->trajectory(item).latents[step],
+                                       step),
+          [&](int n, const std::vector<Tensor>& in, const Tensor& out) {
+            if (n != node) return;
+            const Tensor y = at::addmm(linear(b).bias.to(at::kFloat), in[0][0], weight.t());
+            add(expected[step], pair_sums(out[0], round_to(y, Precision::kBf16)));
+          });
   for (int64_t step = 0; step < 3; ++step) {
     testing::expect_close(errors[1].steps[step].difference, expected[step].difference, 1e-3);
     testing::expect_close(errors[1].steps[step].reference, expected[step].reference, 1e-9);

@@ -200,6 +200,13 @@ TEST_F(RunStudy, ADamagedCalibrationCacheIsReplaced) {
   testing::expect_same_tables(run(s).results.tables, first.results.tables, false);
 }
 
+TEST_F(RunStudy, ADamagedCellFileIsNamedWithTheFix) {
+  const StudyConfig s = study("protocol: {items: 1, steps: 2}, schemes: [int4], methods: [rtn]");
+  const StudyRun done = run(s);
+  write_file(done.folder + "/cells/int4-rtn.h5", "damaged");
+  EXPECT_TRUE(testing::throws_error([&] { run(s); }, Errc::kInput, {"int4-rtn.h5", "remove the file"}));
+}
+
 TEST_F(RunStudy, ReportsNameEveryCell) {
   const StudyRun done = run(small_study());
   write_views(done.folder, done.results);

@@ -10,10 +10,11 @@ namespace svdlab {
 
 /// What the cells of a study are put together from.
 struct CellParts {
-  std::vector<Scheme> schemes;            ///< defined by the study; the built-in ones come on top
-  std::map<std::string, Recipe> methods;  ///< defined by the study; method presets come on top
-  const Value* plan = nullptr;            ///< list of {match, recipe, optional}
-  OutlierDial outliers;                   ///< of cells that do not carry their own
+  std::vector<Scheme> schemes;  ///< defined by the study; the built-in ones come on top
+  /// defined by the study; method presets come on top
+  std::map<std::string, Recipe> methods;
+  const Value* plan = nullptr;  ///< list of {match, recipe, optional}
+  OutlierDial outliers;         ///< of cells that do not carry their own
 };
 
 std::vector<Scheme> parse_schemes(const Value* map);
@@ -23,7 +24,8 @@ std::map<std::string, Recipe> parse_methods(const Value* map_or_list);
 std::vector<Cell> parse_cells(const CellParts& parts, const Value* schemes, const Value* methods,
                               const Value* exclude, const Value* list, const std::string& where);
 
-/// File name of a cell: `name` with everything but letters, digits and -_.+ replaced, and the dial's tag in it.
+/// File name of a cell: `name` with everything but letters, digits and -_.+ replaced, and the dial's tag in
+/// it.
 std::string cell_slug(const std::string& name, const std::string& outliers_tag);
 
 /// Cells as the list that parse_cells reads back.

@@ -56,7 +56,7 @@ TEST(StudyConfig, APlanOfItsOwnWithItsOwnScheme) {
   const StudyConfig s = study(R"(
 study: s
 scheme:
-  mine: {weights: {format: int4, group: 32, scale: bf16}, activations: {format: int8, grouping: row, scale: fp32}}
+  mine: {weights: {format: int4, group: 32}, activations: {format: int8, grouping: row, scale: fp32}}
   wide: {base: int4, weights: {group: 128}}
 plan:
   - {match: "*block*", recipe: {scheme: mine, method: $method, low_rank: {rank: 3}}}

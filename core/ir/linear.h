@@ -8,7 +8,19 @@
 namespace svdlab {
 
 /// What a linear does in its block; decides defaults and table columns, never arithmetic.
-enum class Role { kQuery, kKey, kValue, kAttentionOut, kFfUp, kFfDown, kFusedOut, kAdaLn, kTimeEmbed, kEmbed, kFinal };
+enum class Role {
+  kQuery,
+  kKey,
+  kValue,
+  kAttentionOut,
+  kFfUp,
+  kFfDown,
+  kFusedOut,
+  kAdaLn,
+  kTimeEmbed,
+  kEmbed,
+  kFinal
+};
 
 /// What feeds a linear; decides whether a per-channel factor can be folded away upstream.
 enum class Producer {
@@ -33,9 +45,9 @@ struct Segment {
 
 /// One linear layer: y = x weight^T + bias.
 struct LinearSpec {
-  std::string name;               ///< the checkpoint's module name, e.g. transformer_blocks.3.attn.to_q
-  Tensor weight;                  ///< [out_features, in_features], checkpoint dtype, a view of the mapped file
-  Tensor bias;                    ///< [out_features]; undefined when the layer has none
+  std::string name;  ///< the checkpoint's module name, e.g. transformer_blocks.3.attn.to_q
+  Tensor weight;     ///< [out_features, in_features], checkpoint dtype, a view of the mapped file
+  Tensor bias;       ///< [out_features]; undefined when the layer has none
   Role role = Role::kEmbed;
   std::string block;              ///< module name of the block it belongs to, "" outside blocks
   bool t_only = false;            ///< input depends on timestep and conditioning alone, one row per item
@@ -47,10 +59,11 @@ struct LinearSpec {
 
 /// Linears that share one input, hence one smoothing vector and one set of activation statistics.
 struct LayerGroup {
-  std::string name;                         ///< name of the first member
-  std::vector<int> members;                 ///< indices into Graph::linears
-  std::vector<std::vector<int>> branches;   ///< partition of members; each part shares one low-rank down factor
-  std::string smooth_tied_to;               ///< name of the group whose smoothing vector this one must use, or ""
+  std::string name;          ///< name of the first member
+  std::vector<int> members;  ///< indices into Graph::linears
+  std::vector<std::vector<int>>
+      branches;                ///< partition of members; each part shares one low-rank down factor
+  std::string smooth_tied_to;  ///< name of the group whose smoothing vector this one must use, or ""
 };
 
 }  // namespace svdlab

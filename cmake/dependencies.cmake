@@ -1,15 +1,17 @@
-# libtorch: Debian's package, or the one python3 imports (the CUDA build), or a prefix.
+# libtorch: the one python3 imports where it can serve, else the distribution's; or a prefix.
 if(SVDLAB_TORCH MATCHES "^(auto|python)$")
   find_package(Python3 COMPONENTS Interpreter QUIET)
   set(_torch_rc 1)
+  set(_torch_error "there is no python3")
   if(Python3_FOUND)
-    execute_process(COMMAND "${Python3_EXECUTABLE}" -c "import torch; print(torch.utils.cmake_prefix_path)"
-                    OUTPUT_VARIABLE _torch_prefix OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE _torch_rc)
+    execute_process(COMMAND "${Python3_EXECUTABLE}" "${CMAKE_SOURCE_DIR}/cmake/python_torch.py"
+                    OUTPUT_VARIABLE _torch_prefix OUTPUT_STRIP_TRAILING_WHITESPACE
+                    ERROR_VARIABLE _torch_error ERROR_STRIP_TRAILING_WHITESPACE RESULT_VARIABLE _torch_rc)
   endif()
   if(_torch_rc EQUAL 0)
     list(PREPEND CMAKE_PREFIX_PATH "${_torch_prefix}")
   elseif(SVDLAB_TORCH STREQUAL "python")
-    message(FATAL_ERROR "SVDLAB_TORCH=python, but python3 cannot import torch; install it or use SVDLAB_TORCH=system")
+    message(FATAL_ERROR "SVDLAB_TORCH=python: ${_torch_error}; or use SVDLAB_TORCH=system")
   endif()
 elseif(NOT SVDLAB_TORCH STREQUAL "system")
   list(PREPEND CMAKE_PREFIX_PATH "${SVDLAB_TORCH}")

@@ -1,0 +1,78 @@
+#include "experiments/calibrate/calibrate.h"
+
+#include <gtest/gtest.h>
+
+#include "core/io/files.h"
+#include "experiments/calibrate/stats_file.h"
+#include "tests/support/random_model.h"
+#include "tests/support/support.h"
+
+namespace svdlab {
+namespace {
+
+class Calibrate : public testing::Test {
+ protected:
+  void SetUp() override {
+    testing::write_random_model(folder_.path());
+    model_ = load_model(folder_.path());
+  }
+  StatsMap collect(const CalibrationOptions& options) {
+    return calibrate(model_, load_conditioning(folder_.path()), load_sampling_facts(folder_.path()), options);
+  }
+  testing::TempDir folder_;
+  Model model_;
+};
+
+void expect_equal(const StatsMap& a, const StatsMap& b) {
+  ASSERT_EQ(a.size(), b.size());
+  for (const auto& [name, s] : a) {
+    const ActivationStats& other = b.at(name);
+    EXPECT_EQ(s.tokens, other.tokens) << name;
+    testing::expect_identical(s.absmax, other.absmax);
+    testing::expect_identical(s.sum, other.sum);
+    testing::expect_identical(s.gram, other.gram);
+    testing::expect_identical(s.reservoir, other.reservoir);
+    testing::expect_identical(s.keys, other.keys);
+  }
+}
+
+TEST_F(Calibrate, CoversEveryGroupAndDoesNotDependOnThreads) {
+  CalibrationOptions options{.pairs = 8, .pairs_per_item = 2, .tokens = 100, .steps = 3};
+  const StatsMap one = collect(options);
+  EXPECT_EQ(one.size(), model_.graph.groups.size());
+  options.threads = 2;
+  expect_equal(collect(options), one);
+  for (const LayerGroup& group : model_.graph.groups) {
+    const LinearSpec& linear = model_.graph.linears[group.members.front()];
+    const ActivationStats& s = one.at(group.name);
+    EXPECT_EQ(s.channels(), linear.in_features());
+    EXPECT_TRUE(linear.t_only ? s.tokens == 8 : s.tokens > 8) << group.name;
+    EXPECT_LE(s.reservoir.size(0), 100);
+  }
+}
+
+TEST_F(Calibrate, TheFileGivesBackEveryBit) {
+  const StatsMap stats = collect({.pairs = 4, .pairs_per_item = 2, .tokens = 50, .steps = 2});
+  save_stats(folder_.file("stats.safetensors"), stats, "made from this");
+  const StoredStats stored = load_stats(folder_.file("stats.safetensors"));
+  EXPECT_EQ(stored.fingerprint, "made from this");
+  expect_equal(stored.stats, stats);
+}
+
+TEST_F(Calibrate, RefusesPairsThatDoNotSplitAndDamagedFiles) {
+  EXPECT_TRUE(testing::throws_error([&] { collect({.pairs = 5, .pairs_per_item = 2, .steps = 4}); },
+                                    Errc::kConfig, {"pairs 5", "pairs_per_item 2"}));
+  write_file(folder_.file("bad.safetensors"), "nothing");
+  EXPECT_TRUE(testing::throws_error([&] { load_stats(folder_.file("bad.safetensors")); }, Errc::kInput));
+}
+
+TEST_F(Calibrate, TheStatedBoundCoversWhatIsHeld) {
+  const CalibrationOptions options{.pairs = 4, .tokens = 64, .threads = 1};
+  int64_t held = 0;
+  for (const auto& [name, s] : collect({.pairs = 4, .pairs_per_item = 2, .tokens = 64, .steps = 2}))
+    held += 8 * s.gram.numel() + 4 * s.reservoir.numel();
+  EXPECT_GE(calibration_bytes(model_.graph, options), held);
+}
+
+}  // namespace
+}  // namespace svdlab

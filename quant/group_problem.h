@@ -8,8 +8,8 @@
 
 namespace svdlab {
 
-/// Everything a strategy may see of one LayerGroup: the linears that share an input, in fp32, and what calibration
-/// kept of that input.
+/// Everything a strategy may see of one LayerGroup: the linears that share an input, in fp32, and what
+/// calibration kept of that input.
 struct GroupProblem {
   std::string name;                        ///< LayerGroup::name
   std::vector<std::string> linear_names;   ///< one per member
@@ -22,8 +22,8 @@ struct GroupProblem {
   int64_t channels() const { return weights.front().size(1); }
 };
 
-/// Output error of a candidate smoothing vector [K] under the rest of the recipe; smaller is better. Undefined tensor:
-/// no smoothing.
+/// Output error of a candidate smoothing vector [K] under the rest of the recipe; smaller is better.
+/// Undefined tensor: no smoothing.
 using SmoothScore = std::function<double(const Tensor& smooth)>;
 
 }  // namespace svdlab

@@ -13,7 +13,8 @@ namespace svdlab {
 class Transform {
  public:
   virtual ~Transform() = default;
-  /// @param problems  the groups that must share the vector (one, or those tied together), all with the same K.
+  /// @param problems  the groups that must share the vector (one, or those tied together), all with the same
+  /// K.
   /// @param score     output error through the rest of the recipe, summed over `problems`.
   /// @return [K] fp32 > 0 holding bf16 values, or an undefined tensor for "none".
   virtual Tensor fit(std::span<const GroupProblem> problems, const SmoothScore& score) const = 0;

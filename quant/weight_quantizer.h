@@ -17,7 +17,8 @@ class WeightQuantizer {
  public:
   virtual ~WeightQuantizer() = default;
   /// @param w  [out_features, in_features] fp32, all finite; scheme.group divides in_features.
-  virtual QuantizedTensor quantize(const Tensor& w, const TensorScheme& scheme, const WeightContext& context) const = 0;
+  virtual QuantizedTensor quantize(const Tensor& w, const TensorScheme& scheme,
+                                   const WeightContext& context) const = 0;
   virtual bool needs_gram() const = 0;
 };
 

@@ -7,13 +7,13 @@ namespace svdlab {
 
 /// What a failure means to the caller; the value is the process exit code (`svdlab --help` prints them).
 enum class Errc {
-  kUnexpected = 1,  ///< a bug of ours or of a library
-  kConfig = 2,      ///< usage, configuration, fingerprint: the user can fix the request
-  kInput = 3,       ///< a file or tensor is missing, truncated, hostile or not finite
-  kGate = 4,        ///< a comparison ran and did not pass
-  kFailedCells = 5, ///< a study finished, with failed cells
-  kResource = 6,    ///< memory or disk
-  kLocked = 75,     ///< another process holds the lock; try again later
+  kUnexpected = 1,   ///< a bug of ours or of a library
+  kConfig = 2,       ///< usage, configuration, fingerprint: the user can fix the request
+  kInput = 3,        ///< a file or tensor is missing, truncated, hostile or not finite
+  kGate = 4,         ///< a comparison ran and did not pass
+  kFailedCells = 5,  ///< a study finished, with failed cells
+  kResource = 6,     ///< memory or disk
+  kLocked = 75,      ///< another process holds the lock; try again later
 };
 
 /// Bad input of any kind. The message is one line: the thing, the values, the fix.
@@ -38,7 +38,7 @@ std::string concat(const Parts&... parts) {
 }  // namespace svdlab
 
 /// Throws Error(code, ...) when `condition` is false; the message parts are evaluated only then.
-#define SVDLAB_REQUIRE(condition, code, ...)                                  \
-  do {                                                                        \
+#define SVDLAB_REQUIRE(condition, code, ...)                                      \
+  do {                                                                            \
     if (!(condition)) throw ::svdlab::Error(code, ::svdlab::concat(__VA_ARGS__)); \
   } while (false)

@@ -10,9 +10,9 @@
 
 namespace svdlab {
 
-/// Runs body(index, worker) for index in [0, count) on up to `threads` threads (the caller is one of them). Indices are
-/// handed out in order; results must not depend on which worker gets which. The first exception (by index) is
-/// rethrown after all workers have stopped.
+/// Runs body(index, worker) for index in [0, count) on up to `threads` threads (the caller is one of them).
+/// Indices are handed out in order; results must not depend on which worker gets which. The first exception
+/// (by index) is rethrown after all workers have stopped.
 inline void parallel_for(int64_t count, int threads, const std::function<void(int64_t, int)>& body) {
   std::atomic<int64_t> next{0};
   std::mutex mutex;

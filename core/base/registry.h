@@ -20,7 +20,8 @@ class Registry {
     Factory make;
   };
 
-  Registry(std::string kind, std::vector<Entry> entries) : kind_(std::move(kind)), entries_(std::move(entries)) {}
+  Registry(std::string kind, std::vector<Entry> entries)
+      : kind_(std::move(kind)), entries_(std::move(entries)) {}
 
   const std::vector<Entry>& entries() const { return entries_; }
 
@@ -32,7 +33,8 @@ class Registry {
   const Factory& at(const std::string& name) const {
     for (const Entry& e : entries_)
       if (e.name == name) return e.make;
-    throw Error(Errc::kConfig, concat("unknown ", kind_, " \"", name, "\"; nearest: \"", nearest(name, names()), "\""));
+    throw Error(Errc::kConfig,
+                concat("unknown ", kind_, " \"", name, "\"; nearest: \"", nearest(name, names()), "\""));
   }
 
   std::vector<std::string> names() const {

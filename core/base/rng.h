@@ -6,8 +6,9 @@
 
 namespace svdlab {
 
-/// Counter-based generator Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC 2011).
-/// A value depends only on (key, index): any thread may draw any part of a stream, in any order, on any machine.
+/// Counter-based generator Philox4x32-10 (Salmon et al., "Parallel Random Numbers: As Easy as 1, 2, 3", SC
+/// 2011). A value depends only on (key, index): any thread may draw any part of a stream, in any order, on
+/// any machine.
 class Rng {
  public:
   /// The stream named `name` under `seed`; streams of different names are independent.

@@ -10,25 +10,34 @@
 
 namespace svdlab {
 
-/// A configuration value: null, scalar, list or map, with the place it was read from. Order of map members is kept.
+/// A configuration value: null, scalar, list or map, with the place it was read from. Order of map members is
+/// kept.
 class Value {
  public:
   enum class Kind { kNull, kScalar, kList, kMap };
   using Member = std::pair<std::string, Value>;
 
   Kind kind = Kind::kNull;
-  std::string scalar;            ///< kScalar: the text as written
-  bool quoted = false;           ///< kScalar: was quoted, hence is text whatever it looks like
-  std::vector<Value> items;      ///< kList
-  std::vector<Member> members;   ///< kMap
-  std::string where;             ///< "study.yaml:12:3" or "override rank=4"
+  std::string scalar;           ///< kScalar: the text as written
+  bool quoted = false;          ///< kScalar: was quoted, hence is text whatever it looks like
+  std::vector<Value> items;     ///< kList
+  std::vector<Member> members;  ///< kMap
+  std::string where;            ///< "study.yaml:12:3" or "override rank=4"
 
   static Value text(std::string s);
   static Value number(double v);
   static Value integer(int64_t v);
   static Value boolean(bool v);
-  static Value map() { Value v; v.kind = Kind::kMap; return v; }
-  static Value list() { Value v; v.kind = Kind::kList; return v; }
+  static Value map() {
+    Value v;
+    v.kind = Kind::kMap;
+    return v;
+  }
+  static Value list() {
+    Value v;
+    v.kind = Kind::kList;
+    return v;
+  }
 
   const Value* find(const std::string& key) const;
   /// The member `key` of a map, added at the end when absent.
@@ -47,7 +56,8 @@ class Value {
 /// Strict reader over a map: every key must be asked for, or finish() refuses the map.
 class Fields {
  public:
-  Fields(const Value& map, std::string path);  ///< throws kConfig when `map` is not a map (null counts as empty)
+  /// Throws kConfig when `map` is not a map (null counts as empty).
+  Fields(const Value& map, std::string path);
 
   bool has(const std::string& key);
   const Value* child(const std::string& key);  ///< nullptr when absent

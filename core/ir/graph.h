@@ -18,7 +18,7 @@ enum class Op {
   kGatedAdd,   ///< residual [B, S, D], gate [B, D], x [B, S, D] -> residual + gate * x
   kGelu,       ///< tanh approximation
   kSilu,
-  kAttention,          ///< q, k, v [B, S, H, d] -> [B, S, H d], softmax(q k^T / sqrt(d)) v
+  kAttention,  ///< q, k, v [B, S, H, d] -> [B, S, H d], softmax(q k^T / sqrt(d)) v
   kRope,       ///< x [B, S, H, d], table [S, d/2, 2] -> rotated interleaved pairs
   kRopeTable,  ///< txt_ids [T, axes], img_ids [L, axes] -> cos/sin [T+L, d/2, 2] in fp32
   kAdd,

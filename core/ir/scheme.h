@@ -8,11 +8,12 @@
 
 namespace svdlab {
 
-/// One scale for the whole tensor, for each row (weights: output channel; activations: token), or for each run of
-/// `size` consecutive columns of a row.
+/// One scale for the whole tensor, for each row (weights: output channel; activations: token), or for each
+/// run of `size` consecutive columns of a row.
 enum class Grouping { kTensor, kRow, kGroup };
 
-/// How one matrix is stored. Zero points do not occur: uint4 is used with a fixed shift only (see ActivationScheme).
+/// How one matrix is stored. Zero points do not occur: uint4 is used with a fixed shift only (see
+/// ActivationScheme).
 struct TensorScheme {
   NumberFormat format = NumberFormat::kInt4;
   Grouping grouping = Grouping::kGroup;
@@ -20,16 +21,15 @@ struct TensorScheme {
   ScaleFormat scale = ScaleFormat::kBf16;
   bool two_level = false;  ///< nvfp4 weights: an fp32 scale for the tensor above the e4m3 micro scales
 
-  int64_t groups_of(int64_t columns) const {
-    return grouping == Grouping::kGroup ? columns / group : 1;
-  }
+  int64_t groups_of(int64_t columns) const { return grouping == Grouping::kGroup ? columns / group : 1; }
   double code_bits() const;   ///< 4 or 8
   double scale_bits() const;  ///< 8, 16 or 32
   bool operator==(const TensorScheme&) const = default;
 };
 
-/// Dynamic quantization of a linear's input. Behind GELU, `shift_after_gelu` adds 0.171875 (GELU's minimum is about
-/// -0.17) and stores unsigned codes 0..15; only the low-bit branch sees the shift (SVDQuant, Nunchaku kernels).
+/// Dynamic quantization of a linear's input. Behind GELU, `shift_after_gelu` adds 0.171875 (GELU's minimum is
+/// about -0.17) and stores unsigned codes 0..15; only the low-bit branch sees the shift (SVDQuant, Nunchaku
+/// kernels).
 struct ActivationScheme {
   TensorScheme tensor;
   bool shift_after_gelu = false;
@@ -40,16 +40,16 @@ inline constexpr float kGeluShift = 0.171875f;
 
 struct Scheme {
   std::string name;
-  std::optional<TensorScheme> weights;         ///< absent: the layer stays 16 bit
-  std::optional<ActivationScheme> activations; ///< absent: 16-bit activations
+  std::optional<TensorScheme> weights;          ///< absent: the layer stays 16 bit
+  std::optional<ActivationScheme> activations;  ///< absent: 16-bit activations
   bool operator==(const Scheme&) const = default;
 };
 
 std::string to_string(NumberFormat format);
 std::string to_string(ScaleFormat format);
 
-/// The built-in schemes: bf16, w8a8, w4a16-int4-g64, w4a16-nf4-g64, w4a8-int4-g64, int4 (W4A4 g64 shifted behind
-/// GELU), nvfp4 (W4A4 g16), mxfp4 (W4A4 g32).
+/// The built-in schemes: bf16, w8a8, w4a16-int4-g64, w4a16-nf4-g64, w4a8-int4-g64, int4 (W4A4 g64 shifted
+/// behind GELU), nvfp4 (W4A4 g16), mxfp4 (W4A4 g32).
 const std::vector<Scheme>& built_in_schemes();
 /// Throws kConfig with the nearest name.
 const Scheme& scheme_named(const std::string& name);

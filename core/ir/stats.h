@@ -7,16 +7,16 @@
 
 namespace svdlab {
 
-/// What calibration keeps of the inputs of one LayerGroup. Additive: stats of two shards, merged in order, equal the
-/// stats of one pass up to fp64 rounding of `sum` and `gram`, and exactly in everything else.
+/// What calibration keeps of the inputs of one LayerGroup. Additive: stats of two shards, merged in order,
+/// equal the stats of one pass up to fp64 rounding of `sum` and `gram`, and exactly in everything else.
 struct ActivationStats {
   int64_t tokens = 0;
-  Tensor absmax;      ///< [K] fp32
-  Tensor min, max;    ///< [K] fp32
-  Tensor sum;         ///< [K] fp64
-  Tensor gram;        ///< [K, K] fp64, uncentred: sum over tokens of x x^T
-  Tensor reservoir;   ///< [T, K] fp32: the T tokens with the smallest keys, ordered by key
-  Tensor keys;        ///< [T] int64: the seeded random priority of each kept token
+  Tensor absmax;            ///< [K] fp32
+  Tensor min, max;          ///< [K] fp32
+  Tensor sum;               ///< [K] fp64
+  Tensor gram;              ///< [K, K] fp64, uncentred: sum over tokens of x x^T
+  Tensor reservoir;         ///< [T, K] fp32: the T tokens with the smallest keys, ordered by key
+  Tensor keys;              ///< [T] int64: the seeded random priority of each kept token
   int64_t capacity = 4096;  ///< upper bound of T
 
   int64_t channels() const { return absmax.size(0); }

@@ -1,6 +1,7 @@
 #include "lowrank/compress_group.h"
 
 #include "lowrank/driver_steps.h"
+#include "lowrank/factors.h"
 #include "lowrank/output_scorer.h"
 #include "lowrank/problem_checks.h"
 
@@ -75,6 +76,7 @@ class GroupRun {
     const bool has_branch = factors.up.defined();
     const Tensor rest = has_branch ? at::addmm(weights, factors.up, factors.down, 1, -1) : weights;
     const double total = weights.to(at::kDouble).square_().sum().item<double>();
+    const double optimal = has_branch ? optimal_residual_energy(weights, recipe_.rank) : total;
     const double residual = rest.to(at::kDouble).square_().sum().item<double>();
     const std::vector<int>& members = problem_.branches[b];
     int64_t row = 0;
@@ -95,6 +97,7 @@ class GroupRun {
                           .method = recipe_.transform + "+" + recipe_.driver + "+" + recipe_.weights,
                           .rank = has_branch ? recipe_.rank : 0,
                           .residual_energy = residual,
+                          .optimal_energy = optimal,
                           .total_energy = total,
                           .round_errors = result.errors,
                           .best_round = result.best_round};

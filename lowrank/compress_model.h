@@ -15,7 +15,8 @@ struct CompressionLog {
   std::string linear, group, scheme, method;
   int64_t rank = 0;
   double residual_energy = 0,
-         total_energy = 0;           ///< of the branch partition's weight matrix before quantization
+         optimal_energy = 0,  ///< the least residual any branch of this rank could leave, see factors.h
+      total_energy = 0;       ///< of the branch partition's weight matrix before quantization
   std::vector<double> round_errors;  ///< see DriverResult::errors
   int best_round = 0;
   double seconds = 0;  ///< this linear's share of the time of its tied groups: the column adds up to the work

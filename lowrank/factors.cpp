@@ -1,5 +1,8 @@
 #include "lowrank/factors.h"
 
+#include <algorithm>
+#include <limits>
+
 #include "core/base/error.h"
 
 namespace svdlab {
@@ -39,6 +42,16 @@ LowRankFactors round_to_bf16(LowRankFactors factors) {
   factors.up = through_bf16(factors.up);
   factors.down = through_bf16(factors.down);
   return factors;
+}
+
+double optimal_residual_energy(const Tensor& m, int64_t rank) {
+  constexpr int64_t kLargestSide = 1024;
+  const int64_t side = std::min(m.size(0), m.size(1));
+  if (side > kLargestSide) return std::numeric_limits<double>::quiet_NaN();
+  const Tensor wide = m.to(at::kDouble);
+  const Tensor values =
+      at::linalg_eigvalsh(m.size(0) < m.size(1) ? wide.matmul(wide.t()) : wide.t().matmul(wide));
+  return values.slice(0, 0, side - rank).clamp_min(0).sum().item<double>();  // sorted ascending
 }
 
 }  // namespace svdlab

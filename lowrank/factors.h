@@ -13,6 +13,11 @@ LowRankFactors make_factors(const Tensor& m, const Tensor& up, const Tensor& dow
 /// @param basis  [rows, l] orthonormal columns, l >= rank, in the precision the work is to be done in.
 LowRankFactors factors_in_range(const Tensor& m, const Tensor& basis, int64_t rank);
 
+/// The smallest ||m - L||_F^2 that any L of rank `rank` can reach (Eckart-Young), from the eigenvalues of the
+/// smaller Gram matrix in float64; NaN when that side is above 1024, where knowing it costs more than the
+/// branch itself.
+double optimal_residual_energy(const Tensor& m, int64_t rank);
+
 /// The factors as they are stored, bf16 values; energies are kept. A residual must be formed with these.
 LowRankFactors round_to_bf16(LowRankFactors factors);
 

@@ -35,6 +35,7 @@ void layer_row(const std::string& cell, const Graph& graph, const CompressionLog
   numbers(t, "output_rel_error").push_back(relative_error_of(total));
   numbers(t, "output_cosine").push_back(cosine_of(total));
   numbers(t, "residual_energy").push_back(log.residual_energy);
+  numbers(t, "optimal_energy").push_back(log.optimal_energy);
   numbers(t, "total_energy").push_back(log.total_energy);
   integers(t, "rounds").push_back(static_cast<int64_t>(log.round_errors.size()));
   integers(t, "best_round").push_back(log.best_round);

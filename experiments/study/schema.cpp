@@ -49,6 +49,7 @@ Table layers_table() {
            number_column("output_rel_error"),
            number_column("output_cosine"),
            number_column("residual_energy"),
+           number_column("optimal_energy"),
            number_column("total_energy"),
            integer_column("rounds"),
            integer_column("best_round"),

@@ -178,6 +178,7 @@ TEST(CompressGroup, StatisticsAreNeededOnlyWhereTheyAreUsed) {
   }
 }
 
+// From here on: each refusal that problem_checks.h promises.
 TEST(CompressGroup, GroupSizesMustDivideEverySegment) {
   OutlierGroup g("segments", {64}, 192, "int4");
   g.problem.segments = {{0, 96, Producer::kAttention}, {96, 192, Producer::kGelu}};

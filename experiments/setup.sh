@@ -10,8 +10,7 @@ packages=(g++ cmake ninja-build git libeigen3-dev libhdf5-dev libboost-program-o
 torch_packages=(libtorch-dev libopenblas0-pthread)
 by_hand="g++ 12, cmake 3.22, ninja, git, libtorch 1.13 or a newer torch in python3, OpenBLAS, Eigen 3, HDF5, \
 Boost.Program_options, yaml-cpp, libpng, nlohmann-json, OpenSSL and GoogleTest, with their headers"
-torch_by_hand="python3 -m venv ~/torch && ~/torch/bin/pip install torch --index-url \
-https://download.pytorch.org/whl/cpu && export PATH=~/torch/bin:\$PATH"
+torch_by_hand="python3 -m venv ~/torch && ~/torch/bin/pip install torch && export PATH=~/torch/bin:\$PATH"
 
 have() { command -v "$1" > /dev/null; }
 fail() { echo "error: $2" >&2; exit "$1"; }

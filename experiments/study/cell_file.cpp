@@ -40,7 +40,11 @@ ResultFile load_results(const std::string& path) {
   out.provenance_json = file.text("/provenance");
   for (Table empty : result_tables()) {
     Table stored = file.table(empty.name);
-    append_rows(empty, stored);
+    try {
+      append_rows(empty, stored);
+    } catch (const Error& e) {
+      throw Error(e.code(), concat(path, ": written by another version of this program: ", e.what()));
+    }
     out.tables.push_back(std::move(empty));
   }
   return out;

@@ -62,8 +62,8 @@ std::map<std::string, std::map<int64_t, size_t>> cells_by_recipe(const ResultFil
 
 }  // namespace
 
-std::vector<std::pair<std::string, std::vector<size_t>>> cells_by_scheme(const Table& cells) {
-  std::vector<std::pair<std::string, std::vector<size_t>>> out;
+CellSets cells_by_scheme(const Table& cells) {
+  CellSets out;
   for (size_t i = 0; i < cells.rows(); ++i) {
     if (texts(cells, "status")[i] != "ok") continue;
     std::string key = texts(cells, "scheme")[i];
@@ -74,6 +74,25 @@ std::vector<std::pair<std::string, std::vector<size_t>>> cells_by_scheme(const T
       out.push_back({key, {i}});
     else
       found->second.push_back(i);
+  }
+  return out;
+}
+
+CellSets cells_by_chart(const Table& cells) {
+  constexpr size_t kFew = 2, kMost = 8;
+  CellSets out;
+  bool open = false;  // the last set may grow
+  for (const auto& [scheme, rows] : cells_by_scheme(cells)) {
+    const bool few = rows.size() <= kFew;
+    const auto& outliers = texts(cells, "outliers");
+    if (open && few && outliers[out.back().second.front()] == outliers[rows.front()] &&
+        out.back().second.size() + rows.size() <= kMost) {
+      out.back().first += ", " + scheme;
+      out.back().second.insert(out.back().second.end(), rows.begin(), rows.end());
+    } else {
+      out.emplace_back(scheme, rows);
+      open = few;
+    }
   }
   return out;
 }
@@ -91,7 +110,7 @@ void add_block_charts(report::HtmlPage& page, const ResultFile& results) {
       "earlier layers do not add up here. Bars: mean over the layers of a block of 20 log10(||y|| / ||y - "
       "y_q||), higher "
       "is better. Single layers are in /layers and /layer_steps of results.h5.");
-  for (const auto& [scheme, rows] : cells_by_scheme(cells)) {
+  for (const auto& [scheme, rows] : cells_by_chart(cells)) {
     std::vector<report::BarSeries> series;
     for (const size_t row : rows) {
       const std::string& cell = texts(cells, "cell")[row];
@@ -111,7 +130,7 @@ void add_step_charts(report::HtmlPage& page, const ResultFile& results) {
       "Distance of the quantized run's latents from those of the 16-bit run after each step, relative to the "
       "latter, over "
       "all items: here errors of layers and steps add up.");
-  for (const auto& [scheme, cell_rows] : cells_by_scheme(cells)) {
+  for (const auto& [scheme, cell_rows] : cells_by_chart(cells)) {
     std::vector<report::Series> series;
     for (const size_t cell_row : cell_rows) {
       report::Series line{.name = texts(cells, "cell")[cell_row]};

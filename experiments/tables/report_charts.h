@@ -17,7 +17,11 @@ void add_outlier_chart(report::HtmlPage& page, const ResultFile& results);
 /// Pictures of the first items: the 16-bit run's, each cell's, and their differences. In report_images.cpp.
 void add_pictures(report::HtmlPage& page, const std::string& folder, const ResultFile& results);
 
-/// Rows of /cells whose status is ok, by what they share a chart with: scheme and outliers.
-std::vector<std::pair<std::string, std::vector<size_t>>> cells_by_scheme(const Table& cells);
+/// A title and rows of /cells whose status is ok.
+using CellSets = std::vector<std::pair<std::string, std::vector<size_t>>>;
+/// By scheme and outliers.
+CellSets cells_by_scheme(const Table& cells);
+/// The same, with neighbouring schemes of few cells put together where they share the outliers.
+CellSets cells_by_chart(const Table& cells);
 
 }  // namespace svdlab

@@ -18,6 +18,12 @@ bool all_there(const std::vector<std::string>& files) {
                      [](const std::string& f) { return std::filesystem::exists(f); });
 }
 
+/// A cell's name without the dial's tag, which is in the caption.
+std::string short_name(const std::string& cell, const std::string& dial) {
+  const size_t at = dial.empty() ? std::string::npos : cell.find("+" + dial);
+  return cell.substr(0, at);
+}
+
 /// The run's pictures, where they lie.
 struct Gallery {
   std::string folder;
@@ -57,7 +63,7 @@ void add_grids(report::HtmlPage& page, const std::string& scheme, const Gallery&
 void add_pictures(report::HtmlPage& page, const std::string& folder, const ResultFile& results) {
   const Table &cells = results.table("/cells"), &samples = results.table("/samples");
   bool opened = false;
-  for (const auto& [scheme, rows] : cells_by_scheme(cells)) {
+  for (const auto& [scheme, rows] : cells_by_chart(cells)) {
     const std::string& dial = texts(cells, "outliers")[rows.front()];
     Gallery gallery{.folder = folder};
     for (const size_t row : rows_where(samples, "cell", texts(cells, "cell")[rows.front()]))
@@ -69,7 +75,7 @@ void add_pictures(report::HtmlPage& page, const std::string& folder, const Resul
     for (const size_t row : rows) {
       const auto of_cell = gallery.files("samples/" + cell_slug(texts(cells, "cell")[row], dial));
       if (!all_there(of_cell)) continue;
-      names.push_back(texts(cells, "method")[row]);
+      names.push_back(short_name(texts(cells, "cell")[row], dial));
       files.push_back(of_cell);
     }
     if (!opened) page.section("Pictures");

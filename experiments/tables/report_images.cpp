@@ -10,7 +10,7 @@ namespace svdlab {
 namespace {
 
 constexpr size_t kItems = 5;
-constexpr size_t kColumns = 8;  // cells side by side
+constexpr size_t kColumns = 6;  // cells side by side
 constexpr int kGain = 4;
 
 bool all_there(const std::vector<std::string>& files) {
@@ -18,10 +18,10 @@ bool all_there(const std::vector<std::string>& files) {
                      [](const std::string& f) { return std::filesystem::exists(f); });
 }
 
-/// A cell's name without the dial's tag, which is in the caption.
-std::string short_name(const std::string& cell, const std::string& dial) {
-  const size_t at = dial.empty() ? std::string::npos : cell.find("+" + dial);
-  return cell.substr(0, at);
+/// A cell's name without what the caption says: the dial's tag, and the scheme when all cells have it.
+std::string short_name(const std::string& cell, const std::string& dial, const std::string& scheme) {
+  const std::string name = cell.substr(0, dial.empty() ? std::string::npos : cell.find("+" + dial));
+  return name.rfind(scheme + "/", 0) == 0 ? name.substr(scheme.size() + 1) : name;
 }
 
 /// The run's pictures, where they lie.
@@ -75,7 +75,7 @@ void add_pictures(report::HtmlPage& page, const std::string& folder, const Resul
     for (const size_t row : rows) {
       const auto of_cell = gallery.files("samples/" + cell_slug(texts(cells, "cell")[row], dial));
       if (!all_there(of_cell)) continue;
-      names.push_back(short_name(texts(cells, "cell")[row], dial));
+      names.push_back(short_name(texts(cells, "cell")[row], dial, scheme.substr(0, scheme.find(" + "))));
       files.push_back(of_cell);
     }
     if (!opened) page.section("Pictures");

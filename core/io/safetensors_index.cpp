@@ -86,7 +86,8 @@ std::map<std::string, Tensor> load_index(const std::string& path) {
   return out;
 }
 
-/// The one file a folder means: an index (model.* before others), else a single .safetensors.
+/// The one file a folder means: an index (model.* before others), else diffusers' file of a whole model, else a single
+/// .safetensors.
 std::string choose_in_folder(const std::string& folder) {
   std::vector<std::string> indices, files;
   std::error_code failure;
@@ -98,6 +99,8 @@ std::string choose_in_folder(const std::string& folder) {
   SVDLAB_REQUIRE(!failure, Errc::kInput, folder, ": cannot be listed: ", failure.message());
   const std::string model = concat("model", kIndexSuffix);
   if (std::find(indices.begin(), indices.end(), model) != indices.end()) indices = {model};
+  const std::string whole = "diffusion_pytorch_model.safetensors";
+  if (std::find(files.begin(), files.end(), whole) != files.end()) files = {whole};
   const std::vector<std::string>& candidates = indices.empty() ? files : indices;
   SVDLAB_REQUIRE(!candidates.empty(), Errc::kInput, folder, ": no .safetensors file and no *", kIndexSuffix);
   SVDLAB_REQUIRE(candidates.size() == 1, Errc::kInput, folder, ": ", candidates.size(), " candidates (",

@@ -91,6 +91,13 @@ TEST(SafetensorsFolder, AnIndexComesBeforeFilesAndModelBeforeOthers) {
   EXPECT_EQ(load_safetensors(dir.path()).size(), 4u);
 }
 
+TEST(SafetensorsFolder, AWholeModelComesBeforeTablesBesideIt) {
+  const TempDir dir;
+  save_safetensors(dir.file("diffusion_pytorch_model.safetensors"), four_tensors());
+  save_safetensors(dir.file("conditioning.safetensors"), {});
+  EXPECT_EQ(load_safetensors(dir.path()).size(), 4u);
+}
+
 class IndexRefusal : public ::testing::Test {
  protected:
   void SetUp() override { write_model(dir_); }

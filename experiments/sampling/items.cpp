@@ -33,7 +33,7 @@ std::vector<SampleItem> class_items(const Model& model, const Conditioning& cond
     const int64_t label = i % conditioning.classes();
     const std::string class_name =
         label < static_cast<int64_t>(facts.classes.size()) ? facts.classes[label] : std::to_string(label);
-    char index[16];
+    char index[24];
     std::snprintf(index, sizeof index, "%04lld", static_cast<long long>(i));
     SampleItem item{.name = prefix + "-" + index + "-" + class_name, .label = label};
     item.latents = item_noise(seed, item.name, tokens, channels);

@@ -86,8 +86,9 @@ TEST(ImageMetrics, AgreeWithTorchmetrics) {
 
 TEST(ImageMetrics, OrderPhotographsAsTheEyeDoes) {
   const std::string folder = SVDLAB_SOURCE_DIR "/../shared/data/lpips/";
-  if (!std::filesystem::exists(folder + "ex_ref.png")) GTEST_SKIP() << "ex_ref.png";
-  const Image ref = read_png(folder + "ex_ref.png");
+  const std::string reference = folder + "ex_ref.png";
+  if (!std::filesystem::exists(reference)) GTEST_SKIP() << "ex_ref.png";
+  const Image ref = read_png(reference);
   EXPECT_GT(ssim_tm(ref, ref), ssim_tm(ref, read_png(folder + "ex_p0.png")));
   EXPECT_TRUE(std::isfinite(psnr(ref, read_png(folder + "ex_p1.png"))));
 }

@@ -4,18 +4,23 @@
 #include "lowrank/factors.h"
 #include "lowrank/output_scorer.h"
 #include "lowrank/problem_checks.h"
+#include "lowrank/weighted.h"
 
 namespace svdlab {
 namespace {
 
-// Candidates are compared with this in place of the recipe's weight quantizer: its order of candidates is the
-// same in practice (DeepCompressor searches so too), at a fraction of the cost.
+// Candidates are compared with this in place of the recipe's weight quantizer, as DeepCompressor does, at a fraction of
+// the cost.
 constexpr const char* kSearchWeights = "rtn";
 
 Tensor smoothed_gram(const Tensor& gram, const Tensor& smooth) {
   if (!smooth.defined()) return gram;
   const Tensor inverse = smooth.to(at::kDouble).reciprocal();
   return gram * inverse.unsqueeze(0) * inverse.unsqueeze(1);
+}
+
+std::string method_text(const Recipe& r) {
+  return r.transform + "+" + r.driver + (r.objective == "plain" ? "" : ":" + r.objective) + "+" + r.weights;
 }
 
 // One group and the recipe's stages, ready to try smoothing vectors.
@@ -28,9 +33,10 @@ class GroupRun {
 
   double search_error(const Tensor& smooth, const WeightQuantizer& weights) const {
     const OutputScorer::Input input = scorer_->input(smooth);
+    const WeightedSolver solver = weighted_solver(smooth);
     double sum = 0;
     for (size_t b = 0; b < problem_.branches.size(); ++b) {
-      DriverProblem candidate = driver_problem(b, smooth);
+      DriverProblem candidate = driver_problem(b, smooth, solver);
       candidate.quantizer = &weights;
       candidate.max_rounds = 1;
       const DriverResult result = stages_.driver->drive(candidate);
@@ -43,9 +49,10 @@ class GroupRun {
     const size_t first = out.linears.size();
     out.linears.resize(first + problem_.weights.size());
     out.log.resize(out.linears.size());
+    const WeightedSolver solver = weighted_solver(smooth);
     const OutputScorer::Input input = scorer_ ? scorer_->input(smooth) : OutputScorer::Input();
     for (size_t b = 0; b < problem_.branches.size(); ++b) {
-      DriverProblem final_problem = driver_problem(b, smooth);
+      DriverProblem final_problem = driver_problem(b, smooth, solver);
       if (stages_.weights->needs_gram())
         final_problem.context.gram = smoothed_gram(problem_.stats->gram, smooth);
       if (scorer_)
@@ -59,13 +66,20 @@ class GroupRun {
   }
 
  private:
-  DriverProblem driver_problem(size_t branch, const Tensor& smooth) const {
+  // The recipe's solver in the norm of its objective, for the input under one smoothing vector.
+  WeightedSolver weighted_solver(const Tensor& smooth) const {
+    const bool weighted = recipe_.rank > 0 && stages_.objective->needs_gram();
+    const Tensor gram = weighted ? smoothed_gram(problem_.stats->gram, smooth) : Tensor();
+    return {*stages_.solver, {.cols = weighted ? stages_.objective->column_weight(gram) : Tensor()}};
+  }
+
+  DriverProblem driver_problem(size_t branch, const Tensor& smooth, const LowRankSolver& solver) const {
     DriverProblem p;
     for (const int member : problem_.branches[branch])
       p.weights.push_back(smooth.defined() ? problem_.weights[member] * smooth : problem_.weights[member]);
     p.scheme = *problem_.scheme.weights;
     p.quantizer = stages_.weights.get();
-    p.solver = stages_.solver.get();
+    p.solver = &solver;
     p.rank = recipe_.rank;
     return p;
   }
@@ -85,6 +99,7 @@ class GroupRun {
       CompressedLinear& linear = linears[members[i]];
       linear.name = problem_.linear_names[members[i]];
       linear.smooth = smooth;
+      linear.smooth_sharers = static_cast<int>(problem_.weights.size());
       linear.branches.push_back(LowBitBranch{low_bit, problem_.scheme.activations, problem_.segments});
       if (has_branch)
         linear.branches.push_back(LowRankBranch{factors.down,
@@ -94,7 +109,7 @@ class GroupRun {
       logs[members[i]] = {.linear = linear.name,
                           .group = problem_.name,
                           .scheme = problem_.scheme.name,
-                          .method = recipe_.transform + "+" + recipe_.driver + "+" + recipe_.weights,
+                          .method = method_text(recipe_),
                           .rank = has_branch ? recipe_.rank : 0,
                           .residual_energy = residual,
                           .optimal_energy = optimal,

@@ -41,6 +41,7 @@ void check_rank(const GroupProblem& p, const std::vector<int>& branch, int64_t r
 std::string stage_that_needs_stats(const Recipe& r, const Stages& s) {
   if (s.transform->needs_stats()) return "transform " + r.transform;
   if (s.weights->needs_gram()) return "weights " + r.weights;
+  if (s.objective->needs_gram() && r.rank > 0) return "low_rank.objective " + r.objective;
   if (s.driver->needs_score() && r.rank > 0) return "driver " + r.driver;
   return "";
 }

@@ -29,7 +29,7 @@ Value stage_value(const std::string& name, const Value& options) {
   return v;
 }
 
-// Beside rank and solver, every key is an option of the solver; another solver starts from none.
+// Beside rank, solver and objective, every key is an option of the solver; another solver starts from none.
 void read_low_rank(const Value* value, const std::string& path, Recipe& r) {
   if (!value) return;
   Fields fields(*value, path);
@@ -39,9 +39,11 @@ void read_low_rank(const Value* value, const std::string& path, Recipe& r) {
   const std::string solver = fields.text("solver", r.solver);
   if (solver != r.solver) r.solver_options = Value::map();
   r.solver = solver;
+  read_stage(fields.child("objective"), fields.path_of("objective"), r.objective, r.objective_options);
   r.solver_options.where = value->where;
   for (const Value::Member& m : value->members)
-    if (m.first != "rank" && m.first != "solver") r.solver_options.at_or_add(m.first) = m.second;
+    if (m.first != "rank" && m.first != "solver" && m.first != "objective")
+      r.solver_options.at_or_add(m.first) = m.second;
 }
 
 Recipe preset_recipe(const std::string& name, const std::string& where, const std::string& path) {
@@ -64,6 +66,8 @@ Value Recipe::to_value() const {
   Value& branch = v.at_or_add("low_rank") = Value::map();
   branch.at_or_add("rank") = Value::integer(rank);
   branch.at_or_add("solver") = Value::text(solver);
+  // The default goes without saying: recipes from before there was a choice keep their hash.
+  if (objective != "plain") branch.at_or_add("objective") = stage_value(objective, objective_options);
   for (const Value::Member& m : solver_options.members) branch.at_or_add(m.first) = m.second;
   v.at_or_add("weights") = stage_value(weights, weight_options);
   return v;
@@ -93,12 +97,16 @@ const std::vector<MethodPreset>& method_presets() {
        "{driver: svdquant, low_rank: {rank: 8, solver: randomized}}"},
       {"lorc", "low-rank branch fitted to the quantization error",
        "{driver: lorc, low_rank: {rank: 8, solver: randomized}}"},
+      {"eora", "lorc fitted to the error of the output (EoRA)",
+       "{preset: lorc, low_rank: {objective: whitened}}"},
       {"gptq", "error-compensating rounding", "weights: gptq"},
       {"smooth-gptq", "searched smoothing, then GPTQ", "{transform: {smooth: {grid: 20}}, weights: gptq}"},
       {"svdquant", "searched smoothing, low-rank branch, residual rounded to nearest",
        "{transform: {smooth: {grid: 20}}, driver: svdquant, low_rank: {rank: 8, solver: randomized}}"},
       {"svdquant-iterated", "svdquant, branch and residual refitted in turn",
        "{preset: svdquant, driver: {svdquant: {iterations: 20, early_stop: true}}}"},
+      {"svdquant-h", "svdquant-iterated with a branch for the output instead of the weight (H-SVDQuant)",
+       "{preset: svdquant-iterated, low_rank: {objective: whitened}}"},
       {"svdquant-gptq", "svdquant-iterated with GPTQ on the residual",
        "{preset: svdquant-iterated, weights: gptq}"},
   };

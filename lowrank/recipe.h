@@ -11,7 +11,8 @@ namespace svdlab {
 /// A method as data: which stage fills each slot, with its options. Absent slots mean "none".
 ///   transform: {smooth: {alpha: 0.5, beta: 0.5}}     transform name -> options
 ///   driver: {svdquant: {iterations: 20}}             or just `driver: lorc`
-///   low_rank: {rank: 8, solver: randomized, ...}     solver options beside
+///   low_rank: {rank: 8, solver: randomized, ...}     solver options beside; `objective: whitened`, or with
+///                                                    options `{whitened: {damping: 1e-4}}`, is one more key
 ///   weights: {gptq: {damping: 0.01}}                 or just `weights: rtn`; `none` leaves the layer in 16
 ///   bit
 /// `preset: svdquant` starts from a named method (see method_presets) and the other keys change it.
@@ -23,6 +24,8 @@ struct Recipe {
   int64_t rank = 0;
   std::string solver = "randomized";
   Value solver_options = Value::map();
+  std::string objective = "plain";
+  Value objective_options = Value::map();
   std::string weights = "rtn";
   Value weight_options = Value::map();
 

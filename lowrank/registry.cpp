@@ -1,5 +1,6 @@
 // The catalogue of this folder: one line for each strategy.
 #include "lowrank/driver.h"
+#include "lowrank/objective.h"
 #include "lowrank/solver.h"
 
 namespace svdlab {
@@ -8,6 +9,9 @@ std::unique_ptr<LowRankSolver> make_eigen_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_full_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_gram_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_randomized_solver(Fields&);
+std::unique_ptr<LowRankObjective> make_diagonal_objective(Fields&);
+std::unique_ptr<LowRankObjective> make_plain_objective(Fields&);
+std::unique_ptr<LowRankObjective> make_whitened_objective(Fields&);
 std::unique_ptr<Driver> make_lorc_driver(Fields&);
 std::unique_ptr<Driver> make_quantize_driver(Fields&);
 std::unique_ptr<Driver> make_svdquant_driver(Fields&);
@@ -21,6 +25,17 @@ const Registry<LowRankSolverFactory>& low_rank_solvers() {
           {"gram", "eigenvectors of the smaller Gram matrix in float64", make_gram_solver},
           {"randomized", "subspace iteration from a seeded sketch: fast, within 0.1 % of exact",
            make_randomized_solver},
+      });
+  return registry;
+}
+
+const Registry<LowRankObjectiveFactory>& low_rank_objectives() {
+  static const Registry<LowRankObjectiveFactory> registry(
+      "low-rank objective",
+      {
+          {"plain", "every weight counts the same", make_plain_objective},
+          {"diagonal", "columns weighted by their channel's root mean square input", make_diagonal_objective},
+          {"whitened", "the layer's output error, by the Gram matrix of its input", make_whitened_objective},
       });
   return registry;
 }

@@ -15,7 +15,8 @@ struct LowRankFactors {
   double total_energy = 0;     ///< ||m||_F^2
 };
 
-/// Best rank-r approximation in the Frobenius norm, exactly or nearly. Immutable, deterministic.
+/// Best rank-r approximation in the Frobenius norm, exactly or nearly; WeightedSolver changes the norm.
+/// Immutable, deterministic.
 class LowRankSolver {
  public:
   virtual ~LowRankSolver() = default;

@@ -48,6 +48,8 @@ Stages make_stages(const Recipe& r, const std::string& path) {
       make_stage(drivers(), r.driver, r.driver_options, join(path, "driver"), named("driver", r.driver));
   s.solver = make_stage(low_rank_solvers(), r.solver, r.solver_options, join(path, "low_rank.solver"),
                         join(path, "low_rank"));
+  s.objective = make_stage(low_rank_objectives(), r.objective, r.objective_options,
+                           join(path, "low_rank.objective"), named("low_rank.objective", r.objective));
   if (!r.keeps_16_bit())
     s.weights = make_stage(weight_quantizers(), r.weights, r.weight_options, join(path, "weights"),
                            named("weights", r.weights));

@@ -2,6 +2,7 @@
 #include <memory>
 
 #include "lowrank/driver.h"
+#include "lowrank/objective.h"
 #include "lowrank/recipe.h"
 #include "quant/transform.h"
 
@@ -12,6 +13,7 @@ struct Stages {
   std::unique_ptr<Transform> transform;
   std::unique_ptr<Driver> driver;
   std::unique_ptr<LowRankSolver> solver;
+  std::unique_ptr<LowRankObjective> objective;
   std::unique_ptr<WeightQuantizer> weights;
 };
 

@@ -9,7 +9,7 @@ using testing::recipe;
 using testing::throws_error;
 
 TEST(Recipe, EveryPresetSurvivesTheRoundTrip) {
-  ASSERT_GE(method_presets().size(), 11u);
+  ASSERT_GE(method_presets().size(), 13u);
   for (const MethodPreset& preset : method_presets()) {
     SCOPED_TRACE(preset.name);
     const Recipe r = recipe(preset.yaml);
@@ -61,6 +61,21 @@ TEST(Recipe, KeysChangeAPreset) {
   EXPECT_EQ(options.solver_options.find("iterations")->scalar, "3");
 }
 
+TEST(Recipe, ObjectiveIsANameOrAMapAndPlainGoesWithoutSaying) {
+  EXPECT_EQ(recipe("preset: svdquant").objective, "plain");
+  EXPECT_EQ(recipe("{preset: svdquant, low_rank: {objective: plain}}").to_value().canonical_json(),
+            recipe("preset: svdquant").to_value().canonical_json());
+  const Recipe r =
+      recipe("{preset: lorc, low_rank: {objective: {whitened: {damping: 0.01}}, iterations: 3}}");
+  EXPECT_EQ(r.objective, "whitened");
+  EXPECT_EQ(r.objective_options.find("damping")->scalar, "0.01");
+  EXPECT_EQ(r.solver_options.members.size(), 1u);
+  EXPECT_EQ(parse_recipe(r.to_value(), "").to_value().canonical_json(), r.to_value().canonical_json());
+  EXPECT_EQ(recipe("{preset: svdquant-h, low_rank: {rank: 32}}").objective, "whitened");
+  EXPECT_EQ(recipe("{preset: svdquant-h, low_rank: {objective: plain}}").to_value().canonical_json(),
+            recipe("preset: svdquant-iterated").to_value().canonical_json());
+}
+
 TEST(Recipe, Sixteen) {
   EXPECT_TRUE(recipe("preset: bf16").keeps_16_bit());
   EXPECT_FALSE(recipe("preset: rtn").keeps_16_bit());
@@ -81,6 +96,12 @@ TEST(Recipe, MistakesAreNamedWithTheirPlaceAndTheNearestName) {
   EXPECT_TRUE(refused("{driver: svdquant, low_rank: {rank: eight}}", {"test:1", "low_rank.rank", "eight"}));
   EXPECT_TRUE(refused("{driver: svdquant, low_rank: {rank: 8, oversample: 3}}",
                       {"test:1", "oversample", "oversampling"}));
+  EXPECT_TRUE(refused("{driver: lorc, low_rank: {rank: 8, objective: whiten}}",
+                      {"test:1", "low_rank.objective", "whiten", "whitened"}));
+  EXPECT_TRUE(refused("{driver: lorc, low_rank: {rank: 8, objective: {whitened: {dampning: 1}}}}",
+                      {"test:1", "dampning", "damping"}));
+  EXPECT_TRUE(refused("{driver: lorc, low_rank: {rank: 8, objective: {plain: {damping: 1}}}}",
+                      {"test:1", "damping"}));
   EXPECT_TRUE(refused("{low_rank: {rank: 8}}", {"low_rank.rank", "8", "driver quantize"}));
   EXPECT_TRUE(refused("{preset: svdqant}", {"test:1", "preset", "svdqant", "svdquant"}));
 }

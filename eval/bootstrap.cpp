@@ -7,6 +7,7 @@
 
 #include "core/base/error.h"
 #include "core/base/rng.h"
+#include "eval/quantile.h"
 
 namespace svdlab {
 namespace {
@@ -15,13 +16,6 @@ constexpr uint64_t kResamples = 2000;
 
 double mean(const std::vector<double>& v) {
   return std::accumulate(v.begin(), v.end(), 0.0) / static_cast<double>(v.size());
-}
-
-double quantile(const std::vector<double>& sorted, double q) {
-  const double at = q * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<size_t>(at);
-  const size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (at - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
 }  // namespace

@@ -16,6 +16,8 @@ if(SVDLAB_TORCH MATCHES "^(auto|python)$")
 elseif(NOT SVDLAB_TORCH STREQUAL "system")
   list(PREPEND CMAKE_PREFIX_PATH "${SVDLAB_TORCH}")
 endif()
+# Torch with CUDA compiles a probe with nvcc, for which older CMake knows no C++20; nothing of ours goes through nvcc.
+set(CMAKE_CUDA_STANDARD 17)
 find_package(Torch REQUIRED)
 if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
   message(FATAL_ERROR "torch in ${TORCH_INSTALL_PREFIX} uses the old C++ ABI; use torch 2.7 or newer")

@@ -10,7 +10,8 @@ packages=(g++ cmake ninja-build libeigen3-dev libhdf5-dev libboost-program-optio
 torch_packages=(libtorch-dev libopenblas0-pthread)
 by_hand="g++ 12, cmake 3.22, ninja, libtorch 1.13 or a newer torch in python3, OpenBLAS, Eigen 3, HDF5, \
 Boost.Program_options, yaml-cpp, libpng, nlohmann-json, OpenSSL and GoogleTest, with their headers"
-torch_by_hand="python3 -m venv ~/torch && ~/torch/bin/pip install torch && export PATH=~/torch/bin:\$PATH"
+torch_by_hand="its CPU build, or any with nvcc in PATH: python3 -m venv ~/torch && ~/torch/bin/pip install torch && \
+export PATH=~/torch/bin:\$PATH"
 
 have() { command -v "$1" > /dev/null; }
 fail() { echo "error: $2" >&2; exit "$1"; }
@@ -30,15 +31,21 @@ apt_get() {
     apt-get -y -q -o DPkg::Lock::Timeout=300 "$@" || fail 1 "apt-get $1 failed (the log: build/packages.log)"
 }
 
+# Says why the torch of python3 cannot serve.
+python_torch() {
+  have python3 || { echo "there is no python3"; return 1; }
+  { python3 cmake/python_torch.py > /dev/null; } 2>&1
+}
+
 # install_packages [OPTIONAL...]: what the build needs, and of the optional ones those that this distribution has.
 install_packages() {
-  local package missing=() started=$SECONDS
+  local package missing=() started=$SECONDS no_torch
   if ! have apt-get; then
     { have g++ && have cmake && have ninja; } || fail 2 "no apt-get here; install first: $by_hand"
     echo "packages: no apt-get here, CMake looks for them"
     return
   fi
-  python3 cmake/python_torch.py > /dev/null 2>&1 || packages+=("${torch_packages[@]}")
+  no_torch=$(python_torch) || packages+=("${torch_packages[@]}")
   for package in "${packages[@]}"; do installed "$package" || missing+=("$package"); done
   if ((${#missing[@]})); then
     [[ $(id -u) == 0 ]] || have sudo || fail 2 "neither root nor sudo here; install first: ${missing[*]}"
@@ -52,7 +59,7 @@ install_packages() {
     return
   fi
   [[ " ${missing[*]} " != *" libtorch-dev "* ]] || available libtorch-dev ||
-    fail 2 "this distribution has no libtorch-dev and python3 no torch that fits; install one: $torch_by_hand"
+    fail 2 "no libtorch-dev in this distribution, and $no_torch; install torch, $torch_by_hand"
   echo "packages: installing ${missing[*]}"
   apt_get install --no-install-recommends "${missing[@]}"
   echo "packages: installed in $((SECONDS - started)) s"

@@ -86,8 +86,8 @@ std::map<std::string, Tensor> load_index(const std::string& path) {
   return out;
 }
 
-/// The one file a folder means: an index (model.* before others), else diffusers' file of a whole model, else a single
-/// .safetensors.
+/// The one file a folder means: an index (model.* before others), else diffusers' file of a whole model, else
+/// a single .safetensors.
 std::string choose_in_folder(const std::string& folder) {
   std::vector<std::string> indices, files;
   std::error_code failure;

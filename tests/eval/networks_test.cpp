@@ -1,0 +1,187 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <random>
+
+#include "core/io/safetensors.h"
+#include "core/io/yaml.h"
+#include "eval/frechet.h"
+#include "eval/lpips.h"
+#include "eval/network_weights.h"
+#include "eval/resnet20.h"
+#include "eval/squeezenet.h"
+#include "tests/support/support.h"
+
+namespace svdlab {
+namespace {
+
+using testing::TempDir;
+using testing::throws_error;
+
+const std::string kData = SVDLAB_SOURCE_DIR "/../shared/data/";
+const std::string kResNet = kData + "weights/resnet20-12fca82f.safetensors";
+const std::string kLpips = kData + "weights/lpips_squeeze.safetensors";
+
+// Skips the test, naming the file, when it is absent.
+#define REQUIRE_FILE(path) \
+  if (!std::filesystem::exists(path)) GTEST_SKIP() << (path) << " is absent"
+
+Value expected(const char* part) { return *load_yaml(kData + "expected.json").find(part); }
+
+Image cifar(const Image& batch, int row) {
+  const auto begin = batch.rgb.begin() + static_cast<ptrdiff_t>(row) * 3072;
+  return {32, 32, {begin, begin + 3072}};
+}
+
+Tensor all_features(const FeatureNetwork& network, const Image& batch, bool posterised = false) {
+  std::vector<Tensor> rows;
+  for (int i = 0; i < batch.height; ++i) {
+    Image picture = cifar(batch, i);
+    if (posterised)
+      for (uint8_t& v : picture.rgb) v = static_cast<uint8_t>(v / 64 * 64 + 32);
+    rows.push_back(network.features(picture).values);
+  }
+  return at::stack(rows);
+}
+
+TEST(ResNet20, LogitsAndFeaturesOfTheFirstTestPicture) {
+  const std::string file = kData + "cifar10/cifar10_batch_50.png";
+  REQUIRE_FILE(kResNet);
+  REQUIRE_FILE(file);
+  const ResNet20 network(kResNet);
+  const PictureFeatures f = network.features(cifar(read_png(file), 0));
+  const Value golden = expected("resnet20");
+  const Tensor logits = network.logits(f.values);
+  ASSERT_EQ(golden.find("logits_test_image_0")->items.size(), 10u);
+  for (int i = 0; i < 10; ++i) {
+    const double value = golden.find("logits_test_image_0")->items[i].as_number("logit");
+    EXPECT_TRUE(std::abs(logits[i].item<double>() - value) <= 1.5e-4) << i << ": " << logits[i];
+  }
+  ASSERT_EQ(golden.find("feature64_test_image_0_first8")->items.size(), 8u);
+  for (int i = 0; i < 8; ++i) {
+    const double value = golden.find("feature64_test_image_0_first8")->items[i].as_number("feature");
+    EXPECT_TRUE(std::abs(f.values[i].item<double>() - value) <= 1.5e-5) << i << ": " << f.values[i];
+  }
+  EXPECT_EQ(f.label, 3);
+}
+
+TEST(ResNet20, AccuracyAndFrechetDistancesOnCifar) {
+  const std::string train = kData + "cifar10/cifar10_batch_0.png",
+                    test = kData + "cifar10/cifar10_batch_50.png";
+  const std::string labels_file = kData + "cifar10/labels.txt";
+  REQUIRE_FILE(kResNet);
+  for (const std::string& file : {train, test, labels_file}) REQUIRE_FILE(file);
+  const ResNet20 network(kResNet);
+  const Image batch = read_png(test);
+  std::ifstream in(labels_file);
+  const std::vector<int64_t> labels{std::istream_iterator<int64_t>(in), {}};
+  ASSERT_EQ(labels.size(), 51000u);
+  const Tensor features = all_features(network, batch);
+  int64_t right = 0;
+  for (int i = 0; i < batch.height; ++i)
+    right += network.logits(features[i]).argmax().item<int64_t>() == labels[50000 + i];
+  EXPECT_EQ(right, 915);
+  const FeatureStats real = feature_stats(features);
+  const auto distance = [&](const Tensor& other) { return frechet_distance(real, feature_stats(other)); };
+  testing::expect_close(distance(all_features(network, read_png(train))), 0.31845891719645103, 1e-4);
+  testing::expect_close(distance(all_features(network, batch, true)), 6.61971264006379, 1e-4);
+}
+
+// torch.rand on the CPU: the low 24 bits of each word of MT19937.
+Tensor torch_rand(std::mt19937& words, at::IntArrayRef shape) {
+  Tensor out = at::empty(shape, at::kFloat);
+  for (int64_t i = 0; i < out.numel(); ++i)
+    out.data_ptr<float>()[i] = static_cast<float>(words() & 0xFFFFFF) * 0x1p-24f;
+  return out;
+}
+
+TEST(Lpips, AgreesWithTorchmetricsOnItsRandomPictures) {
+  REQUIRE_FILE(kLpips);
+  const LpipsSqueeze lpips(kLpips, LpipsNormalise::kTorchmetrics);
+  std::mt19937 words(42);
+  const Tensor a = torch_rand(words, {2, 3, 100, 100}) * 2 - 1;
+  const Tensor b = torch_rand(words, {2, 3, 100, 100}) * 2 - 1;
+  const Value golden = expected("lpips_squeeze");
+  for (int i = 0; i < 2; ++i) {
+    const double value = golden.find("per_image_2x3x100x100")->items[i].as_number("distance");
+    const double distance = lpips.distance(a.slice(0, i, i + 1), b.slice(0, i, i + 1));
+    EXPECT_TRUE(std::abs(distance - value) <= 2e-7) << i << ": " << distance;
+  }
+}
+
+TEST(Lpips, DistancesOfTheExamplePictures) {
+  REQUIRE_FILE(kLpips);
+  const std::string folder = kData + "lpips/";
+  for (const char* name : {"ex_ref.png", "ex_p0.png", "ex_p1.png"}) REQUIRE_FILE(folder + name);
+  const LpipsSqueeze lpips(kLpips);
+  const Image reference = read_png(folder + "ex_ref.png");
+  const Value golden = expected("lpips_squeeze");
+  for (const std::string other : {"ex_p0", "ex_p1"}) {
+    const double value = golden.find("ex_ref_vs_" + other)->as_number(other);
+    const double distance = lpips.distance(reference, read_png(folder + other + ".png"));
+    EXPECT_TRUE(std::abs(distance - value) <= 1e-6) << other << ": " << distance;
+  }
+  EXPECT_EQ(lpips.distance(reference, reference), 0.0);
+}
+
+TEST(Lpips, RefusesPicturesItCannotCompare) {
+  REQUIRE_FILE(kLpips);
+  const LpipsSqueeze lpips(kLpips);
+  const auto zeros = [](int64_t h, int64_t w) { return at::zeros({1, 3, h, w}); };
+  EXPECT_EQ(lpips.distance(zeros(17, 17), zeros(17, 17)), 0.0);
+  EXPECT_TRUE(throws_error([&] { lpips.distance(zeros(16, 40), zeros(16, 40)); }, Errc::kInput,
+                           {"[1, 3, 16, 40]", "at least 17"}));
+  EXPECT_TRUE(throws_error([&] { lpips.distance(zeros(17, 18), zeros(18, 17)); }, Errc::kInput,
+                           {"17, 18", "18, 17"}));
+}
+
+TEST(SqueezeNet, FeaturesAreTheMeanOfTheLastTap) {
+  REQUIRE_FILE(kLpips);
+  const auto network = load_feature_network(kLpips);
+  EXPECT_EQ(network->name(), "squeezenet1.1 512-d");
+  const PictureFeatures f = network->features({40, 33, std::vector<uint8_t>(40 * 33 * 3, 90)});
+  EXPECT_EQ(f.values.sizes(), at::IntArrayRef({512}));
+  EXPECT_TRUE(at::isfinite(f.values).all().item<bool>());
+  EXPECT_EQ(f.label, -1);
+  EXPECT_TRUE(throws_error([&] { network->features({40, 33, {}}); }, Errc::kInput, {"40 x 33", "0 bytes"}));
+}
+
+TEST(ResNet20, TakesNoOtherSize) {
+  REQUIRE_FILE(kResNet);
+  const auto network = load_feature_network(kResNet);
+  EXPECT_EQ(network->name(), "resnet20-cifar10 64-d");
+  EXPECT_TRUE(throws_error(
+      [&] {
+        network->features({33, 32, std::vector<uint8_t>(33 * 32 * 3)});
+      },
+      Errc::kInput, {"33 x 32", "32 x 32"}));
+}
+
+TEST(NetworkWeights, RefusalsNameFileTensorAndValues) {
+  const TempDir dir;
+  const std::string path = dir.file("net.safetensors");
+  const auto save = [&](const std::string& name, const Tensor& tensor) {
+    save_safetensors(path, {{.name = name, .tensor = tensor}});
+  };
+  const auto refuses = [&](const std::vector<std::string>& parts) {
+    return throws_error([&] { NetworkWeights(path, "net").take("a.weight", {2, 3}); }, Errc::kInput, parts);
+  };
+  save("a.weights", at::zeros({2, 3}));
+  EXPECT_TRUE(refuses({"net.safetensors", "no tensor a.weight", "nearest: a.weights"}));
+  save("a.weight", at::zeros({3, 2}));
+  EXPECT_TRUE(refuses({"net.safetensors", "a.weight", "[3, 2]", "[2, 3]"}));
+  save("a.weight", at::zeros({2, 3}, at::kLong));
+  EXPECT_TRUE(refuses({"a.weight", "I64"}));
+  save("a.weight", at::full({2, 3}, std::nan("")));
+  EXPECT_TRUE(refuses({"a.weight", "not finite"}));
+  save("a.weight", at::ones({2, 3}, at::kHalf));
+  EXPECT_EQ(NetworkWeights(path, "net").take("a.weight", {2, 3}).scalar_type(), at::kFloat);
+  EXPECT_TRUE(
+      throws_error([&] { load_feature_network(path); }, Errc::kInput, {"net.safetensors", "resnet20"}));
+}
+
+}  // namespace
+}  // namespace svdlab

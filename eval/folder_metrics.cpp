@@ -122,11 +122,13 @@ void add_set_metrics(const std::vector<Pair>& pairs, const std::string& network,
   const SingleThreadScope one;
   const Tensor a = at::stack(rows_a), b = at::stack(rows_b);
   to.add("frechet", frechet_interval(a, b, "frechet"), network);
-  to.add("kid", kid(a, b), network + ", 100 subsets of half, at most 1000");
+  to.add("kid", kid(a, b, {.paired = true}),
+         concat(network, ", 100 subsets of ", std::min<int64_t>(n / 2, 1000), ", sides of different items"));
   const PrecisionRecall manifold = precision_recall(a, b, kNeighbours);
   const std::string neighbours = concat(network, ", k = ", kNeighbours);
   to.add("precision", manifold.precision, neighbours);
   to.add("recall", manifold.recall, neighbours);
+  to.note("precision, recall: near 1 as long as each picture stays near its partner");
   if (n < 4 * a.size(1))
     to.note(concat("frechet: ", n, " pictures are few for ", a.size(1),
                    " features; compare only with values of the same n"));

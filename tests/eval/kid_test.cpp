@@ -50,6 +50,19 @@ TEST(Kid, IsUnbiasedAndItsIntervalHoldsTheTruth) {
   EXPECT_GT(far.lo, 0.5);
 }
 
+TEST(Kid, APictureBesideItsPartnerPullsItDownUnlessPaired) {
+  double plain = 0, paired = 0;
+  for (uint64_t trial = 0; trial < 10; ++trial) {
+    const Tensor x = random_tensor({60, 16}, "pair" + std::to_string(trial)) * 3;
+    plain += kid(x, x, {.seed = trial}).value / 10;
+    const Interval i = kid(x, x, {.seed = trial, .paired = true});
+    EXPECT_TRUE(i.lo <= 0 && 0 <= i.hi) << i.lo << " " << i.hi;
+    paired += i.value / 10;
+  }
+  EXPECT_LT(plain, -10);
+  EXPECT_NEAR(paired, 0, -plain / 10);
+}
+
 TEST(Kid, DependsOnTheSeedAndNothingElse) {
   const Tensor a = random_tensor({50, 8}, "kid a"), b = random_tensor({50, 8}, "kid b");
   EXPECT_EQ(kid(a, b).value, kid(a.to(at::kDouble), b).value);
@@ -64,6 +77,10 @@ TEST(Kid, Refusals) {
   EXPECT_TRUE(throws_error([&] { kid(x, at::zeros({5, 4})); }, Errc::kInput, {"[5, 3]", "[5, 4]"}));
   EXPECT_TRUE(throws_error([&] { polynomial_mmd2(x, x.slice(0, 0, 1)); }, Errc::kInput, {"at least 2"}));
   EXPECT_TRUE(throws_error([&] { kid(x, x, {.subset_size = 6}); }, Errc::kInput, {"6 out of 5"}));
+  EXPECT_TRUE(throws_error([&] { kid(x, x, {.subset_size = 3, .paired = true}); }, Errc::kInput,
+                           {"3 out of 5 paired", "2 to 2"}));
+  EXPECT_TRUE(
+      throws_error([&] { kid(x, x.slice(0, 0, 4), {.paired = true}); }, Errc::kInput, {"5 and 4 paired"}));
   EXPECT_TRUE(throws_error([&] { kid(x, bad); }, Errc::kInput, {"picture 3", "not finite"}));
 }
 

@@ -92,6 +92,7 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"run", "run a study: quantize, sample, measure, write tables and a report", run_command},
       {"report", "make a run's tables and report again from its results.h5", report_command},
+      {"eval", "measure a folder of pictures against another", eval_command},
       {"sample", "make pictures with a model in 16 bit", sample_command},
       {"calibrate", "collect input statistics of a model", calibrate_command},
       {"train", "train or distil a model", train_command},

@@ -24,6 +24,7 @@ int train_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int doctor_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
+int eval_command(const std::vector<std::string>& arguments);
 int list_command(const std::vector<std::string>& arguments);
 
 }  // namespace svdlab

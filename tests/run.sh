@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/../experiments/setup.sh"
 run_ctest() {
   local status=0
   ctest --test-dir build --output-on-failure --no-tests=error -j "$(nproc)" "$@" | tee build/ctest.log | awk '
-    /^ +Start +[0-9]+: / || /^Internal ctest/ { next }
+    /^ +Start +[0-9]+: / || /^ +Test +#.* Passed / { next }
     match($0, /^ *[0-9]+\/[0-9]+ /) {
       split($1, step, "/")
       if (int(10 * step[1] / step[2]) > tenths) {
@@ -43,21 +43,23 @@ sanitized_tests() {
 }
 
 fuzzing() {
-  if ! have clang++; then
-    echo "SKIPPED: fuzzing needs clang++ with libFuzzer"
+  local flags=(-std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I.)
+  local entry="LLVMFuzzerTestOneInput(const char*, long)"
+  mkdir -p build/fuzz/finds
+  if ! clang++ "${flags[@]}" -x c++ - -o build/fuzz/probe <<< "extern \"C\" int $entry { return 0; }" 2> /dev/null; then
+    echo "SKIPPED: fuzzing needs clang++ with libFuzzer and its sanitizers (clang, libclang-rt-dev)"
     return
   fi
-  mkdir -p build/fuzz/finds
-  clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/safetensors_fuzz.cpp \
-    core/io/safetensors_parse.cpp core/io/safetensors_dtype.cpp -o build/fuzz/safetensors
+  clang++ "${flags[@]}" tests/fuzz/safetensors_fuzz.cpp core/io/safetensors_parse.cpp core/io/safetensors_dtype.cpp \
+    -o build/fuzz/safetensors
   echo "fuzzing the safetensors parser for 60 s"
   with_one_thread build/fuzz/safetensors.log build/fuzz/safetensors -max_total_time=60 -rss_limit_mb=2048 \
     -artifact_prefix=build/fuzz/ build/fuzz/finds tests/fuzz/corpus/safetensors
 }
 
 repeated_kills() {
-  echo "killing and interrupting studies, 10 times each"
-  run_ctest -R '^Program\.(AKilled|ASignal)' --repeat until-fail:10
+  echo "killing and interrupting studies, 5 times each"
+  run_ctest -R '^Program\.(AKilled|ASignal)' --repeat until-fail:5
 }
 
 install_packages hdf5-tools clang-format-14

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/base/names.h"
 #include "lowrank/compress_model.h"
@@ -19,7 +21,15 @@ void require_all_matched(const Graph& graph, const std::vector<int>& rules) {
                                     unmatched, " such linears); add a last rule with match \"*\""));
 }
 
-// A rule may be left without linears by the rules before it, but its pattern must name something.
+// A rule that the rules before it leave without linears is as useless as one whose pattern is misspelt.
+void require_rule_wins(const Plan& plan, const std::vector<int>& rules, size_t index) {
+  if (std::find(rules.begin(), rules.end(), static_cast<int>(index)) != rules.end()) return;
+  const PlanRule& rule = plan[index];
+  throw Error(Errc::kConfig,
+              concat(rule.where, rule.where.empty() ? "" : ": ", "pattern \"", rule.match,
+                     "\" never applies: earlier rules match all its linears; move it up or remove it"));
+}
+
 void require_rule_matches(const Graph& graph, const PlanRule& rule) {
   std::vector<std::string> names;
   for (const LinearSpec& linear : graph.linears) names.push_back(linear.name);
@@ -36,6 +46,7 @@ std::vector<int> assign_rules(const Graph& graph, const Plan& plan) {
   for (const LinearSpec& linear : graph.linears) rules.push_back(first_match(plan, linear.name));
   for (const PlanRule& rule : plan) require_rule_matches(graph, rule);
   require_all_matched(graph, rules);
+  for (size_t r = 0; r < plan.size(); ++r) require_rule_wins(plan, rules, r);
   return rules;
 }
 

@@ -9,8 +9,8 @@
 namespace svdlab {
 namespace {
 
-// Candidates are compared with this in place of the recipe's weight quantizer: its order of candidates is the
-// same in practice (DeepCompressor searches so too), at a fraction of the cost.
+// Candidates are compared with this in place of the recipe's weight quantizer, as DeepCompressor does, at a fraction of
+// the cost.
 constexpr const char* kSearchWeights = "rtn";
 
 Tensor smoothed_gram(const Tensor& gram, const Tensor& smooth) {
@@ -99,6 +99,7 @@ class GroupRun {
       CompressedLinear& linear = linears[members[i]];
       linear.name = problem_.linear_names[members[i]];
       linear.smooth = smooth;
+      linear.smooth_sharers = static_cast<int>(problem_.weights.size());
       linear.branches.push_back(LowBitBranch{low_bit, problem_.scheme.activations, problem_.segments});
       if (has_branch)
         linear.branches.push_back(LowRankBranch{factors.down,

@@ -1,3 +1,5 @@
+#include <cmath>
+
 #include "core/base/error.h"
 #include "lowrank/driver_steps.h"
 #include "lowrank/factors.h"
@@ -19,6 +21,9 @@ class SvdquantDriver final : public Driver {
                    " rounds cannot be compared without a score");
     DriverResult best = round(problem, w, w);
     if (problem.score) best.errors.push_back(problem.score(best.low_bit, best.factors));
+    SVDLAB_REQUIRE(!problem.score || std::isfinite(best.errors[0]), Errc::kInput,
+                   "driver svdquant: the output error of the first round is ", best.errors[0],
+                   "; check the weights and the calibration inputs");
     Tensor quantized = rounds > 1 ? dequantize_members(best.low_bit) : Tensor();
     for (int64_t t = 1; t < rounds; ++t) {
       DriverResult next = round(problem, w, w - quantized);

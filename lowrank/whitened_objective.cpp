@@ -7,7 +7,9 @@ namespace {
 
 // ||(M - L) G^(1/2)||_F = ||X (M - L)^T||_F for the Gram matrix G = X^T X: the layer's output error. EoRA
 // (arXiv 2410.21271) fits the quantization error so, LoRD (arXiv 2309.14021) a weight. Any root of G will do;
-// Cholesky's is the cheapest.
+// Cholesky's is the cheapest. In a driver that decomposes first it leaves the low-bit part the least output,
+// not the flattest weights: where inputs are correlated, rounding can then cost more than under the plain
+// norm.
 class WhitenedObjective final : public LowRankObjective {
  public:
   explicit WhitenedObjective(double damping) : damping_(damping) {}

@@ -1,4 +1,4 @@
-#include <limits>
+#include <cmath>
 
 #include "quant/transform.h"
 
@@ -14,13 +14,26 @@ struct Spans {
   Tensor input, weight;  // [K] fp64
 };
 
+// The largest magnitude of what is quantized: behind GELU an unsigned scheme quantizes the shifted input.
+Tensor input_span(const GroupProblem& p) {
+  Tensor span = p.stats->absmax.clone();
+  if (!p.scheme.activations || !p.scheme.activations->shift_after_gelu) return span;
+  for (const Segment& s : p.segments) {
+    if (s.producer != Producer::kGelu) continue;
+    const Tensor low = p.stats->min.slice(0, s.begin, s.end) + kGeluShift;
+    const Tensor high = p.stats->max.slice(0, s.begin, s.end) + kGeluShift;
+    span.slice(0, s.begin, s.end).copy_(at::maximum(low.abs(), high.abs()));
+  }
+  return span;
+}
+
 Spans spans_of(std::span<const GroupProblem> problems) {
   Spans s;
   const auto widen = [](Tensor& span, const Tensor& values) {
     span = span.defined() ? at::maximum(span, values.to(at::kDouble)) : values.to(at::kDouble);
   };
   for (const GroupProblem& p : problems) {
-    widen(s.input, p.stats->absmax);
+    widen(s.input, input_span(p));
     for (const Tensor& w : p.weights) widen(s.weight, w.abs().amax(0));
   }
   return s;
@@ -68,8 +81,11 @@ class SearchedSmoothing final : public Transform {
     for (const Exponents& e : candidates_) {
       const Tensor s = smoothing_vector(spans, e);
       const double error = score(s);
-      if (error < smallest || smallest != smallest) smallest = error, best = s;
+      if (error < smallest || !std::isfinite(smallest)) smallest = error, best = s;
     }
+    SVDLAB_REQUIRE(std::isfinite(smallest), Errc::kInput, "smooth: no candidate for group ",
+                   problems.front().name,
+                   " has a finite output error; check its weights and calibration inputs");
     return best;
   }
   bool needs_stats() const override { return true; }

@@ -52,7 +52,7 @@ Tensor CompressedLinear::effective_weight() const {
 }
 
 double CompressedLinear::bits() const {
-  double sum = smooth.defined() ? 16.0 * static_cast<double>(smooth.numel()) : 0.0;
+  double sum = smooth.defined() ? 16.0 * static_cast<double>(smooth.numel()) / smooth_sharers : 0.0;
   for (const Branch& branch : branches) sum += std::visit([](const auto& b) { return b.bits(); }, branch);
   return sum;
 }

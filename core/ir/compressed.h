@@ -53,7 +53,9 @@ using Branch = std::variant<LowBitBranch, LowRankBranch>;
 struct CompressedLinear {
   std::string name;
   Tensor smooth;  ///< [in_features] fp32 (values of bf16), or undefined: no transform
-  Tensor bias;    ///< [out_features] fp32 or undefined
+  int smooth_sharers =
+      1;        ///< linears of the group that share `smooth`; each counts 1/smooth_sharers of its storage
+  Tensor bias;  ///< [out_features] fp32 or undefined
   std::vector<Branch> branches;
 
   int64_t out_features() const;

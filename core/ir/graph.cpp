@@ -1,5 +1,6 @@
 #include "core/ir/graph.h"
 
+#include <algorithm>
 #include <set>
 
 #include "core/base/error.h"
@@ -45,16 +46,6 @@ std::string to_string(Op op) {
       return "timestep_embedding";
   }
   return "?";
-}
-
-int Graph::node_index(const std::string& id) const {
-  std::vector<std::string> ids;
-  for (size_t i = 0; i < nodes.size(); ++i) {
-    if (nodes[i].id == id) return static_cast<int>(i);
-    ids.push_back(nodes[i].id);
-  }
-  throw Error(Errc::kConfig,
-              concat("no node \"", id, "\" in the graph; nearest: \"", nearest(id, ids), "\""));
 }
 
 int Graph::linear_index(const std::string& name) const {
@@ -110,6 +101,17 @@ void validate_groups(const Graph& graph) {
     for (const auto& branch : group.branches) branched.insert(branch.begin(), branch.end());
     require(members == branched, "branches of group " + group.name + " are not a partition of its members");
     for (const int member : group.members) ++seen.at(member);
+    const int64_t channels = graph.linears[group.members.front()].in_features();
+    for (const int member : group.members)
+      require(graph.linears[member].in_features() == channels,
+              "members of group " + group.name + " differ in width");
+    if (group.smooth_tied_to.empty()) continue;
+    const auto tied = std::find_if(graph.groups.begin(), graph.groups.end(),
+                                   [&](const LayerGroup& g) { return g.name == group.smooth_tied_to; });
+    require(tied != graph.groups.end() && tied->smooth_tied_to.empty() &&
+                graph.linears[tied->members.front()].in_features() == channels,
+            "group " + group.name + " is tied to " + group.smooth_tied_to +
+                ", which is no free group of its width");
   }
   for (size_t i = 0; i < seen.size(); ++i)
     require(seen[i] == 1, concat(graph.linears[i].name, " is in ", seen[i], " groups"));

@@ -52,7 +52,6 @@ struct Graph {
   std::map<std::string, double> facts;  ///< architecture numbers other code needs (in_channels, heads ...)
   int output = -1;                      ///< index of the output node
 
-  int node_index(const std::string& id) const;      ///< throws kConfig with the nearest id
   int linear_index(const std::string& name) const;  ///< throws kConfig with the nearest name
   const LayerGroup& group_of(int linear) const;
   /// Index of the node that evaluates `linear`.

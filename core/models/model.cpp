@@ -33,7 +33,8 @@ std::string model_hash(const std::string& folder) {
   std::vector<std::string> files;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string();
-    if (name == "config.json" || entry.path().extension() == ".safetensors") files.push_back(name);
+    if (name == "config.json" || name == "sampling.yaml" || entry.path().extension() == ".safetensors")
+      files.push_back(name);
   }
   std::sort(files.begin(), files.end());
   std::string listing;

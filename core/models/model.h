@@ -18,7 +18,8 @@ struct Model {
 /// are found later by whoever reads them; kConfig for an unknown `_class_name` (names the known ones).
 Model load_model(const std::string& folder);
 
-/// SHA-256 over config.json and every weight file: the identity of a model in caches and provenance.
+/// SHA-256 over config.json, sampling.yaml and every weight file: the identity of a model in caches and
+/// provenance.
 std::string model_hash(const std::string& folder);
 
 }  // namespace svdlab

@@ -82,6 +82,14 @@ Executor::Executor(const Graph& graph, Options options)
                        {}}) {
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     for (const int input : graph.nodes[i].inputs) state_->last_use[input] = static_cast<int>(i);
+  if (options.compressed != nullptr)
+    for (const auto& [name, linear] : options.compressed->linears) {
+      const LinearSpec& spec = graph.linears[graph.linear_index(name)];
+      SVDLAB_REQUIRE(
+          linear.out_features() == spec.out_features() && linear.in_features() == spec.in_features(),
+          Errc::kInput, "compressed ", name, " is ", linear.out_features(), " x ", linear.in_features(),
+          ", the model's is ", spec.out_features(), " x ", spec.in_features());
+    }
   for (size_t i = 0; i < graph.linears.size(); ++i) {
     const LinearSpec& spec = graph.linears[i];
     if (options.compressed != nullptr) {

@@ -5,7 +5,8 @@ namespace svdlab {
 
 /// Where values round. One rule for every execution (16-bit run, dequantized, codes, GPU): each node computes
 /// in fp32 and its output is rounded once to the 16-bit type. Exceptions, all kept in fp32: the RoPE table,
-/// and the sampler's latents. `1 + scale` of a modulate node is rounded before the multiplication.
+/// and the sampler's latents. `1 + scale` of a modulate node is rounded before the multiplication. Weights
+/// and biases are used as the checkpoint or the artefact holds them; on a GPU they are bf16, too.
 enum class Precision {
   kFp32,  ///< no rounding
   kBf16,  ///< values are bf16

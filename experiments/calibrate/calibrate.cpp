@@ -1,7 +1,5 @@
 #include "experiments/calibrate/calibrate.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <condition_variable>
 #include <mutex>
@@ -10,6 +8,7 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/base/rng.h"
+#include "core/runtime/single_thread.h"
 
 namespace svdlab {
 namespace {
@@ -100,7 +99,7 @@ StatsMap calibrate(const Model& model, const Conditioning& conditioning, const S
   int64_t done = 0;
   parallel_for(count, options.threads, [&](int64_t i, int) {
     try {
-      at::set_num_threads(1);
+      const SingleThreadScope single;
       const NoGradGuard no_grad;
       const std::vector<int64_t> steps =
           chosen_steps(Rng(options.seed, "calibration-steps/" + items[i].name), options.steps, per_item);

@@ -7,7 +7,8 @@ namespace svdlab {
 
 /// Statistics as one safetensors file: `<group>.absmax`, `.min`, `.max`, `.sum`, `.gram`, `.reservoir`,
 /// `.keys`, and
-/// `.tokens` [1] int64; metadata holds `fingerprint`, a hash of whatever they were made from.
+/// `.tokens` [2] int64 (seen, capacity of the reservoir); metadata holds `fingerprint`, a hash of whatever
+/// they were made from.
 void save_stats(const std::string& path, const StatsMap& stats, const std::string& fingerprint);
 
 struct StoredStats {

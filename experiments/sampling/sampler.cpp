@@ -1,12 +1,11 @@
 #include "experiments/sampling/sampler.h"
 
-#include <ATen/Parallel.h>
-
 #include <algorithm>
 #include <mutex>
 
 #include "core/base/error.h"
 #include "core/base/parallel.h"
+#include "core/runtime/single_thread.h"
 #include "experiments/sampling/latents.h"
 #include "experiments/sampling/schedule.h"
 
@@ -61,7 +60,7 @@ std::vector<Trajectory> run_items(const Sampler& sampler, const std::vector<Samp
   int64_t done = 0;
   const int64_t total = static_cast<int64_t>(items.size());
   parallel_for(total, threads, [&](int64_t i, int) {
-    at::set_num_threads(1);
+    const SingleThreadScope single;
     out[i] = sampler.run(items[i]);
     const std::lock_guard lock(mutex);
     ++done;

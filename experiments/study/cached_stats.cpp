@@ -6,6 +6,7 @@
 #include "core/io/files.h"
 #include "experiments/calibrate/stats_file.h"
 #include "experiments/study/progress.h"
+#include "experiments/study/provenance.h"
 
 namespace svdlab {
 namespace {
@@ -21,6 +22,7 @@ std::string fingerprint_of(const CalibrationOptions& options, const OutlierDial&
   v.at_or_add("tokens") = Value::integer(options.tokens);
   v.at_or_add("seed") = Value::integer(static_cast<int64_t>(options.seed));
   v.at_or_add("steps") = Value::integer(options.steps);
+  v.at_or_add("numerics") = Value::integer(kNumericsVersion);
   v.at_or_add("guidance") = Value::number(options.guidance);
   return sha256(v.canonical_json());
 }

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/base/names.h"
 #include "core/io/files.h"
 #include "eval/bootstrap.h"
 #include "eval/psnr.h"
@@ -40,6 +41,8 @@ struct Sampled {
 
 Sampled sample_item(const CellContext& c, const Sampler& sampler, int64_t i) {
   const Trajectory trajectory = sampler.run(c.reference.item(i));
+  SVDLAB_REQUIRE(trajectory.latents.back().isfinite().all().item<bool>(), Errc::kInput,
+                 "the run diverged: latents of ", c.reference.item(i).name, " are not finite");
   Sampled out;
   for (size_t step = 0; step < trajectory.latents.size(); ++step)
     out.latents.push_back(pair_sums(c.reference.trajectory(i).latents[step], trajectory.latents[step]));
@@ -69,13 +72,15 @@ void add_items(const CellContext& c, const Sampler& sampler, int64_t begin, int6
   }
 }
 
-/// Items in the protocol's number, more of them while the interval of the mean PSNR is too wide.
+/// The items the context asks for; where it leaves that open, the protocol's number and more of them while
+/// the interval of the mean PSNR is too wide.
 Samples sample_cell(const CellContext& c, const Sampler& sampler) {
   const Protocol& p = c.study.protocol;
   Samples samples;
   make_directories(c.samples);
-  add_items(c, sampler, 0, p.items, samples);
-  while (p.until_half_width_db > 0 && static_cast<int64_t>(samples.psnr.size()) < p.max_items) {
+  add_items(c, sampler, 0, c.items > 0 ? c.items : p.items, samples);
+  while (c.items == 0 && p.until_half_width_db > 0 &&
+         static_cast<int64_t>(samples.psnr.size()) < p.max_items) {
     const Interval interval = bootstrap_mean(samples.psnr, "psnr");
     const double half_width = (interval.hi - interval.lo) / 2;
     if (half_width <= p.until_half_width_db || !std::isfinite(half_width)) break;
@@ -117,19 +122,32 @@ double fill_trajectory(const Cell& cell, const CellContext& c, const Samples& sa
 }
 
 struct Storage {
-  double bits_per_weight = std::nan("");  ///< over the compressed linears
+  double bits_per_weight = std::nan("");  ///< over the linears that are up for quantization
   double model_bits = 0;                  ///< the whole model, what is not compressed in 16 bit
 };
 
-Storage storage_of(const Graph& graph, const CompressedModel& model) {
-  double bits = 0, weights = 0;
-  for (const auto& [name, linear] : model.linears) {
-    bits += linear.bits();
-    weights += static_cast<double>(linear.out_features()) * static_cast<double>(linear.in_features());
+/// Whether the plan puts the linear up for quantization: the same linears for every method, also for one that
+/// keeps some of them in 16 bit.
+bool up_for_quantization(const Cell& cell, const std::string& linear) {
+  for (const CellRule& r : cell.rules)
+    if (glob_match(r.rule.match, linear)) return r.subject || r.rule.scheme.weights.has_value();
+  return false;
+}
+
+Storage storage_of(const Cell& cell, const Graph& graph, const CompressedModel& model) {
+  double counted_bits = 0, counted = 0, saved = 0;
+  for (const LinearSpec& spec : graph.linears) {
+    const double weights = static_cast<double>(spec.weight.numel());
+    const auto found = model.linears.find(spec.name);
+    const double bits = found == model.linears.end() ? 16 * weights : found->second.bits();
+    saved += 16 * weights - bits;
+    if (!up_for_quantization(cell, spec.name)) continue;
+    counted_bits += bits;
+    counted += weights;
   }
   Storage out;
-  if (weights > 0) out.bits_per_weight = bits / weights;
-  out.model_bits = bits + 16 * (static_cast<double>(graph.parameter_count()) - weights);
+  if (counted > 0) out.bits_per_weight = counted_bits / counted;
+  out.model_bits = 16 * static_cast<double>(graph.parameter_count()) - saved;
   return out;
 }
 
@@ -191,7 +209,7 @@ std::vector<Table> run_cell(const Cell& cell, const CellContext& c) {
   values["seconds_sample"] = sampling.seconds();
   fill_samples(cell, c, samples, tables);
   values["trajectory_rel_error"] = fill_trajectory(cell, c, samples, tables);
-  const Storage storage = storage_of(graph, compression.model);
+  const Storage storage = storage_of(cell, graph, compression.model);
   values["bits_per_weight"] = storage.bits_per_weight;
   values["model_bits"] = storage.model_bits;
   const Interval psnr_interval = bootstrap_mean(samples.psnr, "psnr"),

@@ -14,6 +14,7 @@ struct CellContext {
   Reference& reference;
   const StatsMap& stats;
   Schedule schedule;
+  int64_t items = 0;     ///< > 0: exactly so many, whatever the interval
   std::string samples;   ///< folder for the cell's pictures
   bool spectra = false;  ///< fill in /spectra
 };

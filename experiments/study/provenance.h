@@ -9,6 +9,10 @@ namespace svdlab {
 /// Version of the layout of run directories and of results.h5.
 inline const std::string kSchema = "svdlab/1";
 
+/// Raised with every change that alters a result: stored cells and statistics of another version are not
+/// reused.
+inline constexpr int kNumericsVersion = 2;
+
 /// The processor's name and its vector instruction sets, as the system tells them.
 struct Machine {
   std::string processor, features, system, host;

@@ -115,8 +115,13 @@ class Runner {
 
   std::vector<Table> tables_of(const Cell& cell, Reference& reference, const StatsMap& stats) {
     try {
-      return run_cell(cell, {study_, reference, stats, options_.schedule, dir_.file("samples/" + cell.slug),
-                             cell.slug == spectra_cell(study_)});
+      return run_cell(cell, {.study = study_,
+                             .reference = reference,
+                             .stats = stats,
+                             .schedule = options_.schedule,
+                             .items = items_for(cell),
+                             .samples = dir_.file("samples/" + cell.slug),
+                             .spectra = cell.slug == spectra_cell(study_)});
     } catch (const Error& e) {
       if (e.code() == Errc::kResource) throw;  // the disk is full for the other cells, too
       return cell_without_results(cell, e.code() == Errc::kConfig ? "skipped" : "failed", e.what());
@@ -124,6 +129,17 @@ class Runner {
       const std::string message = e.what();
       return cell_without_results(cell, "failed", message.substr(0, message.find('\n')));
     }
+  }
+
+  /// Comparisons are paired, so all cells have the items of the first one: it alone adds some until its
+  /// interval is narrow (0: it is this cell). Without a first result the protocol's number stands.
+  int64_t items_for(const Cell& cell) const {
+    const Cell& first = study_.cells.front();
+    if (study_.protocol.until_half_width_db == 0) return study_.protocol.items;
+    if (cell.slug == first.slug) return 0;
+    if (!fs::exists(dir_.cell_file(first.slug))) return study_.protocol.items;
+    return std::max(study_.protocol.items,
+                    integers(stored_cell(dir_.cell_file(first.slug)).table("/cells"), "n")[0]);
   }
 
   void finish_reference(const OutlierDial& dial, const Reference& reference, const StatsMap& stats) {

@@ -45,6 +45,8 @@ void read_tensor(Fields& f, TensorScheme& s) {
   }
   s.grouping =
       grouping_named(f.text("grouping", grouping_name(s.grouping)), f.where(), f.path_of("grouping"));
+  SVDLAB_REQUIRE(!f.has("group") || s.grouping == Grouping::kGroup, Errc::kConfig, f.where(), ": `",
+                 f.path_of("group"), "` goes with grouping group, not ", grouping_name(s.grouping));
   s.scale = one_of(f.text("scale", to_string(s.scale)), kScales, f.where(), f.path_of("scale"));
   s.two_level = f.boolean("two_level", s.two_level);
 }
@@ -68,15 +70,17 @@ Scheme parse_scheme(const std::string& name, const Value& value, const std::stri
   Scheme s;
   if (f.has("base")) s = find_scheme(f.text("base", ""), {}, f.where());
   s.name = name;
-  if (const Value* weights = f.child("weights"); weights && weights->kind != Value::Kind::kNull) {
+  const Value *weights = f.child("weights"), *activations = f.child("activations");
+  if (weights && weights->kind == Value::Kind::kNull) s.weights.reset();
+  if (activations && activations->kind == Value::Kind::kNull) s.activations.reset();
+  if (weights && weights->kind != Value::Kind::kNull) {
     Fields w(*weights, f.path_of("weights"));
     TensorScheme tensor = s.weights.value_or(TensorScheme());
     read_tensor(w, tensor);
     w.finish();
     s.weights = tensor;
   }
-  if (const Value* activations = f.child("activations");
-      activations && activations->kind != Value::Kind::kNull) {
+  if (activations && activations->kind != Value::Kind::kNull) {
     Fields a(*activations, f.path_of("activations"));
     ActivationScheme scheme = s.activations.value_or(ActivationScheme());
     read_tensor(a, scheme.tensor);

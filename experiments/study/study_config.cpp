@@ -5,6 +5,7 @@
 #include "core/io/files.h"
 #include "core/io/yaml.h"
 #include "experiments/study/cell_config.h"
+#include "experiments/study/provenance.h"
 #include "experiments/study/scheme_config.h"
 
 namespace svdlab {
@@ -93,19 +94,20 @@ void check_backend(const Value& list) {
                  Errc::kConfig, list.where, ": `backend` must be [reference]; studies run on no other yet");
 }
 
-// Everything a later reader needs to get the same cells: methods and schemes in full, under their names.
-Value resolve(const Value& study, const StudyConfig& config) {
+// Everything a later reader needs to get the same cells: the study's own methods and all schemes in full,
+// under their names.
+Value resolve(const Value& study, const StudyConfig& config,
+              const std::map<std::string, Recipe>& own_methods) {
   Value out = study;
   for (const char* dropped : {"schemes", "exclude"})
     out.members.erase(std::remove_if(out.members.begin(), out.members.end(),
                                      [&](const Value::Member& m) { return m.first == dropped; }),
                       out.members.end());
   Value schemes = Value::map(), methods = Value::map();
+  for (const auto& [name, recipe] : own_methods) methods.at_or_add(name) = recipe.to_value();
   for (const Cell& cell : config.cells)
-    for (const CellRule& r : cell.rules) {
+    for (const CellRule& r : cell.rules)
       schemes.at_or_add(r.rule.scheme.name) = scheme_to_value(r.rule.scheme);
-      if (r.subject) methods.at_or_add(cell.method) = r.rule.recipe.to_value();
-    }
   out.at_or_add("scheme") = schemes;
   out.at_or_add("methods") = methods;
   out.at_or_add("cells") = cells_to_value(config.cells);
@@ -145,7 +147,7 @@ StudyConfig parse_study(Value value) {
   f.finish();
   const Value* study = value.find("study");
   s.cells = parse_cells(parts, schemes, value.find("methods"), exclude, cells, study->where);
-  s.resolved = resolve(value, s);
+  s.resolved = resolve(value, s, parts.methods);
   return s;
 }
 
@@ -161,6 +163,18 @@ StudyConfig load_study(const std::vector<std::string>& files, const std::vector<
 
 std::string study_hash(const StudyConfig& study, const std::string& model_hash) {
   Value identity = study.resolved;
+  Value rules = Value::list();
+  for (const Cell& cell : study.cells)
+    for (const CellRule& r : cell.rules) {
+      Value rule = Value::map();
+      rule.at_or_add("cell") = Value::text(cell.name);
+      rule.at_or_add("match") = Value::text(r.rule.match);
+      rule.at_or_add("scheme") = scheme_to_value(r.rule.scheme);
+      rule.at_or_add("recipe") = r.rule.recipe.to_value();
+      rules.items.push_back(std::move(rule));
+    }
+  identity.at_or_add("rules") = rules;
+  identity.at_or_add("numerics") = Value::integer(kNumericsVersion);
   identity.at_or_add("model") = Value::text(model_hash);
   identity.at_or_add("description") = Value::text("");
   return sha256(identity.canonical_json());

@@ -10,9 +10,9 @@
 
 namespace svdlab {
 
-/// How many items are sampled in how many steps. With `until_half_width_db` > 0 items are added,
-/// `kItemsAdded` at a time and at most to `max_items`, until the 95 % interval of a cell's mean PSNR is that
-/// narrow.
+/// How many items are sampled in how many steps. With `until_half_width_db` > 0 the study's first cell adds
+/// items, `kItemsAdded` at a time and at most to `max_items`, until the 95 % interval of its mean PSNR is
+/// that narrow; all other cells have the same items, because comparisons are paired.
 struct Protocol {
   int64_t items = 32;
   int64_t steps = 10;

@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "core/base/error.h"
 #include "core/base/rng.h"
 
 namespace svdlab {
@@ -45,8 +46,10 @@ std::vector<std::pair<std::string, Tensor>> initial_weights(const TrainConfig& c
   std::vector<std::pair<std::string, Tensor>> out;
   const auto from = [&](const std::string& name, at::IntArrayRef shape) {
     const auto found = start_from.find(name);
-    return found != start_from.end() && found->second.sizes() == shape ? found->second.to(at::kFloat)
-                                                                       : Tensor();
+    if (found == start_from.end()) return Tensor();
+    SVDLAB_REQUIRE(found->second.sizes() == shape, Errc::kConfig, name, " of the teacher has shape ",
+                   found->second.sizes(), ", the student's has ", shape, "; they must be one architecture");
+    return found->second.to(at::kFloat);
   };
   build_flux(flux, [&](const std::string& name, at::IntArrayRef shape) {
     const Tensor known = from(name, shape);

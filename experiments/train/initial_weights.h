@@ -12,7 +12,7 @@ inline const std::string kPooledName = "conditioning.pooled";
 
 /// Starting values of every trainable tensor, in graph order, the conditioning tables last. Fresh:
 /// Xavier-uniform linears, zero biases, zero modulation and output layers (each block starts as the identity,
-/// DiT's adaLN-Zero). Tensors found in `start_from` (by name and shape) are taken from there.
+/// DiT's adaLN-Zero). Tensors found in `start_from` are taken from there; another shape is refused.
 std::vector<std::pair<std::string, Tensor>> initial_weights(const TrainConfig& config, const FluxConfig& flux,
                                                             const std::map<std::string, Tensor>& start_from);
 

@@ -80,6 +80,9 @@ void save_model(const std::string& folder, const TrainConfig& config, const Trai
   }
   save_safetensors_sharded(folder, "diffusion_pytorch_model", tensors, kShardBytes);
   save_conditioning(folder, conditioning);
+  write_file(folder + "/sampling.yaml",
+             "height: 32\nwidth: 32\nguidance: 1.0\n"
+             "classes: [airplane, automobile, bird, cat, deer, dog, frog, horse, ship, truck]\n");
   write_file(folder + "/config.json", config.model.canonical_json() + "\n");
   Hdf5Writer log(log_file(folder));
   log.table(loss_table(state));

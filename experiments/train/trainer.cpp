@@ -53,7 +53,15 @@ class Lockstep {
   void run() {
     start_ = Clock::now();
     const int count = static_cast<int>(replicas_.size());
-    parallel_for(count, count, [&](int64_t shard, int) { work(shard); });
+    parallel_for(count, count, [&](int64_t shard, int) {
+      try {
+        work(shard);
+      } catch (...) {
+        stop_ = true;  // the others leave at their next step instead of waiting for this one
+        barrier_.arrive_and_drop();
+        throw;
+      }
+    });
   }
 
  private:

@@ -13,7 +13,7 @@ struct TrainOptions {
 };
 
 /// Trains (or distils, with config.teacher) a model and writes it as a diffusers folder: config.json, bf16
-/// shards of at most 12 MiB with an index, conditioning.safetensors, the training config and loss.h5. Resumes
+/// shards of at most 12 MiB with an index, conditioning.safetensors, sampling.yaml and loss.h5. Resumes
 /// from `out`/state. Returns the number of steps done so far.
 int64_t train(const TrainConfig& config, const TrainOptions& options);
 

@@ -64,7 +64,11 @@ TEST_F(CompressModel, UnmatchedLinearsAndUselessPatternsAreRefused) {
         assign_rules(graph, {rule("imgs.q", "int4", "{}"), rule("*", "int4", "{}")});
       },
       Errc::kConfig, {"plan.yaml:3:5", "imgs.q", "nearest: img.q"}));
-  EXPECT_NO_THROW(assign_rules(graph, {rule("*", "int4", "{}"), rule("embed", "bf16", "{}")}));
+  EXPECT_TRUE(throws_error(
+      [&] {
+        assign_rules(graph, {rule("*", "int4", "{}"), rule("embed", "bf16", "{}")});
+      },
+      Errc::kConfig, {"\"embed\" never applies", "move it up"}));
 }
 
 TEST_F(CompressModel, SixteenBitLinearsAreAbsent) {

@@ -48,6 +48,7 @@ double optimum(const NormWeights& w, const Tensor& m, int64_t rank) {
 struct Case {
   std::string name;
   NormWeights weights;
+  friend std::ostream& operator<<(std::ostream& out, const Case& c) { return out << c.name; }
 };
 
 const int64_t kRows = 40, kCols = 56;
@@ -72,8 +73,8 @@ std::vector<Case> cases() {
           {"mixed", {a1, b2}},
           {"both_full", {a2, b2}},
           {"graded", {{}, far}},
-          {"huge", {{}, b1 * 1e30}},
-          {"tiny", {a1 * 1e-25, {}}},
+          {"huge", {{}, b1.to(at::kDouble) * 1e60}},
+          {"tiny", {a1.to(at::kDouble) * 1e-60, {}}},
           {"gram", {{}, outlier_root(400)}}};
 }
 

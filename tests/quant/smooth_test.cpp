@@ -45,6 +45,26 @@ TEST_F(Smooth, FixedExponentsFollowTheFormulaOverAllGroups) {
   expect_identical(fit("{alpha: 0, beta: 1}"), at::tensor({1.0f, 4.0f}));
 }
 
+TEST_F(Smooth, BehindGeluTheShiftedInputIsWhatHasASpan) {
+  for (GroupProblem& p : problems_) {
+    p.scheme = scheme_named("int4");
+    p.segments = {{0, 1, Producer::kAttention}, {1, 2, Producer::kGelu}};
+  }
+  for (ActivationStats& s : stats_) {
+    s.min = at::tensor({-16.0f, -0.171875f});
+    s.max = at::tensor({1.0f, 0.078125f});
+    s.absmax = at::tensor({16.0f, 0.171875f});
+  }
+  expect_identical(fit("{alpha: 1, beta: 0}"), at::tensor({16.0f, 0.25f}));
+  for (GroupProblem& p : problems_) p.scheme = scheme_named("nvfp4");
+  expect_identical(fit("{alpha: 1, beta: 0}"), at::tensor({16.0f, 0.171875f}));
+}
+
+TEST_F(Smooth, RefusesToChooseAmongNaNs) {
+  EXPECT_TRUE(testing::throws_error([&] { fit("{grid: 4}", [](const Tensor&) { return std::nan(""); }); },
+                                    Errc::kInput, {"no candidate", "finite"}));
+}
+
 TEST_F(Smooth, ChannelsWithoutRangeAreLeftAlone) {
   for (ActivationStats& s : stats_) s.absmax[0] = 0;
   expect_identical(fit("{alpha: 0.5, beta: 0.5}"), at::tensor({1.0f, 4.0f}));

@@ -148,6 +148,16 @@ TEST_F(RunStudy, ItemsAreAddedUntilTheIntervalIsNarrow) {
   EXPECT_EQ(integers(wide.results.table("/cells"), "n")[1], 2);
 }
 
+TEST_F(RunStudy, AllCellsHaveTheItemsOfTheFirst) {
+  const StudyConfig s = study(
+      "protocol: {items: 2, steps: 2, until_half_width_db: 0.0001, max_items: 5}, schemes: [int4], methods: "
+      "[rtn, svd]");
+  const StudyRun done = run(s);
+  EXPECT_EQ(integers(done.results.table("/cells"), "n"), (std::vector<int64_t>{2, 5, 5}));
+  fs::remove(done.folder + "/cells/int4-svd.h5");  // resumed, the first cell still decides
+  EXPECT_EQ(integers(run(s).results.table("/cells"), "n")[2], 5);
+}
+
 TEST_F(RunStudy, OutliersHurtRoundingAndAreNamedInFiles) {
   const StudyRun done =
       run(study("protocol: {items: 2, steps: 2}, schemes: [int4], methods: [rtn], cells: [{scheme: int4, "

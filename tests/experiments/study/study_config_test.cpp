@@ -102,6 +102,26 @@ TEST(StudyConfig, HashDependsOnWhatDecidesResultsAlone) {
     EXPECT_NE(study_hash(study("{" + base + ", " + change + "}"), "model"), hash) << change;
 }
 
+TEST(StudyConfig, MethodsUsedByFixedRulesAloneAreResolvedAndHashed) {
+  const auto with_rank = [](int rank) {
+    return study(concat("{study: s, methods: {side: {preset: svd, low_rank: {rank: ", rank,
+                        "}}}, plan: [{match: '*norm*', recipe: {scheme: int4, method: side}}, "
+                        "{match: '*', recipe: {scheme: $scheme, method: $method}}], "
+                        "cells: [{scheme: int4, method: rtn}]}"));
+  };
+  const StudyConfig s = with_rank(2);
+  EXPECT_NE(study_hash(s, "m"), study_hash(with_rank(4), "m"));
+  const StudyConfig again = parse_study(parse_yaml(to_yaml(s.resolved), "resolved"));
+  EXPECT_EQ(study_hash(again, "m"), study_hash(s, "m"));
+}
+
+TEST(StudyConfig, NullTakesAPartOfASchemeAway) {
+  const StudyConfig s =
+      study("{study: s, scheme: {w: {base: int4, activations: null}}, schemes: [w], methods: [rtn]}");
+  for (const CellRule& r : s.cells[0].rules)
+    if (r.subject) EXPECT_FALSE(r.rule.scheme.activations.has_value());
+}
+
 TEST(StudyConfig, LaterFilesAndOverridesWin) {
   testing::TempDir dir;
   write_file(dir.file("a.yaml"), "study: s\nprotocol: full\nschemes: [int4]\nmethods: [rtn]\n");

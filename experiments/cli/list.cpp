@@ -7,6 +7,7 @@
 #include "experiments/cli/command.h"
 #include "experiments/cli/options.h"
 #include "lowrank/driver.h"
+#include "lowrank/objective.h"
 #include "lowrank/recipe.h"
 #include "lowrank/solver.h"
 #include "quant/transform.h"
@@ -60,6 +61,7 @@ Lines methods() {
 
 Lines models() { return entries(architectures()); }
 Lines solvers() { return entries(low_rank_solvers()); }
+Lines objectives() { return entries(low_rank_objectives()); }
 Lines transform_lines() { return entries(transforms()); }
 Lines driver_lines() { return entries(drivers()); }
 Lines weight_lines() { return entries(weight_quantizers()); }
@@ -68,15 +70,16 @@ struct Catalogue {
   std::string name;
   Lines (*lines)();
 };
-const std::vector<Catalogue> kCatalogues = {{"formats", formats},      {"schemes", schemes},
-                                            {"methods", methods},      {"transforms", transform_lines},
-                                            {"drivers", driver_lines}, {"solvers", solvers},
-                                            {"weights", weight_lines}, {"models", models}};
+const std::vector<Catalogue> kCatalogues = {{"formats", formats},       {"schemes", schemes},
+                                            {"methods", methods},       {"transforms", transform_lines},
+                                            {"drivers", driver_lines},  {"solvers", solvers},
+                                            {"objectives", objectives}, {"weights", weight_lines},
+                                            {"models", models}};
 
 }  // namespace
 
 int list_command(const std::vector<std::string>& arguments) {
-  Options options("list formats|schemes|methods|transforms|drivers|solvers|weights|models",
+  Options options("list formats|schemes|methods|transforms|drivers|solvers|objectives|weights|models",
                   "Shows what there is, one line each: the names a study may use.", "svdlab list methods");
   if (!options.parse(arguments)) return 0;
   const std::string& wanted = options.word("catalogue");

@@ -146,8 +146,8 @@ TEST_F(Program, HelpAndListsGoToStdout) {
     EXPECT_EQ(ended.err, "");
     EXPECT_NE(ended.out.find("Example:\n  svdlab "), std::string::npos) << words.front();
   }
-  for (const char* what :
-       {"formats", "schemes", "methods", "transforms", "drivers", "solvers", "weights", "models"})
+  for (const char* what : {"formats", "schemes", "methods", "transforms", "drivers", "solvers", "objectives",
+                           "weights", "models"})
     EXPECT_EQ(run({"list", what}).code, 0) << what;
   EXPECT_NE(run({"list", "methods"}).out.find("svdquant "), std::string::npos);
   EXPECT_NE(run({"--version"}).out.find("torch "), std::string::npos);

@@ -24,10 +24,10 @@ run_ctest() {
   ((status == 0)) || fail 1 "tests failed (the log: build/ctest.log)"
 }
 
-# with_one_thread LOG COMMAND...: the last lines of a test program, all of it in LOG.
+# with_one_thread LOG COMMAND...: the end of what a test program says, all of it in LOG.
 with_one_thread() {
   OMP_NUM_THREADS=1 "${@:2}" > "$1" 2>&1 < /dev/null || { tail -n 60 "$1"; fail 1 "${*:2} failed (the log: $1)"; }
-  tail -n 1 "$1"
+  tail -n 2 "$1"
 }
 
 # One process for each program, not for each test: starting torch under a sanitizer takes seconds.

@@ -39,10 +39,10 @@ TEST(CompressedLinear, CountsEveryStoredBit) {
   EXPECT_EQ(bits_per_weight({low_bit("mxfp4")}), 4.25);                          // 8 for 32
   EXPECT_EQ(bits_per_weight({low_bit("nvfp4")}), 4.5 + 32.0 / (kSize * kSize));  // 8 for 16, fp32 on top
   EXPECT_EQ(bits_per_weight({low_bit("w8a8")}), 8.125);                          // 32 for 256
-  CompressedLinear shared{.name = "x", .smooth = at::ones({kSize}), .branches = {low_bit("int4")}};
-  EXPECT_EQ(shared.bits_per_weight(), 4.25 + 16.0 / kSize);
-  shared.smooth_sharers = 4;
-  EXPECT_EQ(shared.bits_per_weight(), 4.25 + 4.0 / kSize);
+  CompressedLinear smoothed{.name = "x", .smooth = at::ones({kSize}), .branches = {low_bit("int4")}};
+  EXPECT_EQ(smoothed.bits_per_weight(), 4.25 + 16.0 / kSize);
+  smoothed.smooth_sharers = 4;
+  EXPECT_EQ(smoothed.bits_per_weight(), 4.25 + 4.0 / kSize);
   EXPECT_EQ(bits_per_weight({low_bit("int4"), rank8()}), 5.25);  // 16 * 8 * 512 / 65536 = 1
   EXPECT_EQ(bits_per_weight({low_bit("int4")}, at::ones({kSize})), 4.25 + 16.0 / kSize);
   LowRankBranch shared = rank8();

@@ -9,8 +9,8 @@
 namespace svdlab {
 namespace {
 
-// Candidates are compared with this in place of the recipe's weight quantizer, as DeepCompressor does, at a fraction of
-// the cost.
+// Candidates are compared with this in place of the recipe's weight quantizer, as DeepCompressor does, at a
+// fraction of the cost.
 constexpr const char* kSearchWeights = "rtn";
 
 Tensor smoothed_gram(const Tensor& gram, const Tensor& smooth) {

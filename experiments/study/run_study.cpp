@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cmath>
 #include <filesystem>
+#include <mutex>
 
 #include "core/io/files.h"
 #include "core/io/yaml.h"
@@ -60,7 +61,7 @@ class Runner {
   }
 
   StudyRun run() {
-    const InterruptWatch watch([this] { status("interrupted", ""); });
+    const InterruptWatch watch([this] { last_status("interrupted"); });
     write_provenance();
     status("running", "");
     try {
@@ -191,8 +192,17 @@ class Runner {
     write_file(dir_.file("provenance.json"), v.canonical_json() + "\n");
   }
 
-  void status(const std::string& state, const std::string& cell) const {
+  void status(const std::string& state, const std::string& cell) {
+    const std::lock_guard lock(status_mutex_);
+    if (ended_) return;
     dir_.write_status(state, done_, static_cast<int64_t>(study_.cells.size()), cell);
+  }
+
+  /// From the watching thread: what the study's own thread still says until the process ends is not written.
+  void last_status(const std::string& state) {
+    const std::lock_guard lock(status_mutex_);
+    ended_ = true;
+    dir_.write_status(state, done_, static_cast<int64_t>(study_.cells.size()), "");
   }
 
   const StudyConfig& study_;
@@ -200,6 +210,8 @@ class Runner {
   const RunDir& dir_;
   StudyRun out_;
   std::atomic<int64_t> done_{0};
+  std::mutex status_mutex_;
+  bool ended_ = false;
 };
 
 }  // namespace

@@ -38,7 +38,10 @@ ResultFile load_results(const std::string& path) {
   out.model_sha256 = file.attribute("model_sha256");
   if (file.has("/config")) out.config_yaml = file.text("/config");
   out.provenance_json = file.text("/provenance");
-  for (Table empty : result_tables()) {
+  std::vector<Table> expected = result_tables();
+  for (Table& table : analysis_tables())
+    if (file.has(table.name)) expected.push_back(std::move(table));
+  for (Table& empty : expected) {
     Table stored = file.table(empty.name);
     try {
       append_rows(empty, stored);

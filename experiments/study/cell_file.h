@@ -6,7 +6,8 @@
 
 namespace svdlab {
 
-/// The result of one cell, or of the whole run: result_tables() with rows. Attributes of the file are schema,
+/// The result of one cell, or of the whole run: result_tables() with rows, and analysis_tables() where
+/// an analysis filled them. Attributes of the file are schema,
 /// config hash, model hash and what the program was built from; /config and /provenance hold YAML and JSON.
 struct ResultFile {
   std::vector<Table> tables;

@@ -11,7 +11,6 @@
 #include "core/runtime/single_thread.h"
 #include "experiments/study/cached_stats.h"
 #include "experiments/study/cell_config.h"
-#include "experiments/study/cell_run.h"
 #include "experiments/study/image_grid.h"
 #include "experiments/study/interrupt.h"
 #include "experiments/study/progress.h"
@@ -51,9 +50,9 @@ void check_plans(const StudyConfig& study) {
 
 class Runner {
  public:
-  Runner(const StudyConfig& study, const RunOptions& options, const std::string& model_sha256,
-         const RunDir& dir)
-      : study_(study), options_(options), dir_(dir) {
+  Runner(const StudyConfig& study, const RunOptions& options, const CellWork& work,
+         const std::string& model_sha256, const RunDir& dir)
+      : study_(study), options_(options), work_(work), dir_(dir) {
     out_.folder = dir.path();
     out_.results.config_sha256 = study_hash(study, model_sha256);
     out_.results.model_sha256 = model_sha256;
@@ -94,7 +93,7 @@ class Runner {
     const StatsMap stats = cached_stats(study_, dial, reference, out_.results.model_sha256,
                                         options_.runs + "/cache", options_.schedule.threads);
     for (const Cell* cell : open) run_one(*cell, reference, stats);
-    reference.ensure(study_.protocol.items, options_.schedule);
+    if (work_.trajectories) reference.ensure(study_.protocol.items, options_.schedule);
     finish_reference(dial, reference, stats);
   }
 
@@ -116,13 +115,11 @@ class Runner {
 
   std::vector<Table> tables_of(const Cell& cell, Reference& reference, const StatsMap& stats) {
     try {
-      return run_cell(cell, {.study = study_,
-                             .reference = reference,
-                             .stats = stats,
-                             .schedule = options_.schedule,
-                             .items = items_for(cell),
-                             .samples = dir_.file("samples/" + cell.slug),
-                             .spectra = cell.slug == spectra_cell(study_)});
+      CellContext c = context(reference, stats);
+      c.items = items_for(cell);
+      c.samples = dir_.file("samples/" + cell.slug);
+      c.spectra = cell.slug == spectra_cell(study_);
+      return work_.cell(cell, c);
     } catch (const Error& e) {
       if (e.code() == Errc::kResource) throw;  // the disk is full for the other cells, too
       return cell_without_results(cell, e.code() == Errc::kConfig ? "skipped" : "failed", e.what());
@@ -130,6 +127,14 @@ class Runner {
       const std::string message = e.what();
       return cell_without_results(cell, "failed", message.substr(0, message.find('\n')));
     }
+  }
+
+  CellContext context(Reference& reference, const StatsMap& stats) const {
+    return {.study = study_,
+            .reference = reference,
+            .stats = stats,
+            .schedule = options_.schedule,
+            .items = study_.protocol.items};
   }
 
   /// Comparisons are paired, so all cells have the items of the first one: it alone adds some until its
@@ -143,14 +148,14 @@ class Runner {
                     integers(stored_cell(dir_.cell_file(first.slug)).table("/cells"), "n")[0]);
   }
 
-  void finish_reference(const OutlierDial& dial, const Reference& reference, const StatsMap& stats) {
-    if (reference.makes_pictures()) {
+  void finish_reference(const OutlierDial& dial, Reference& reference, const StatsMap& stats) {
+    if (work_.trajectories && reference.makes_pictures()) {
       std::vector<Image> images;
       for (int64_t i = 0; i < study_.protocol.items; ++i) images.push_back(reference.image(i));
       write_png(reference.folder() + "/grid.png", image_grid(images));
     }
     save_results(dir_.cell_file(reference_name(dial)),
-                 {.tables = reference_tables(dial, reference, stats, study_.protocol.items),
+                 {.tables = work_.reference(dial, context(reference, stats)),
                   .config_sha256 = out_.results.config_sha256,
                   .model_sha256 = out_.results.model_sha256,
                   .provenance_json = out_.results.provenance_json});
@@ -160,12 +165,13 @@ class Runner {
     std::vector<std::string> slugs;
     for (const OutlierDial& dial : dials_of(study_)) slugs.push_back(reference_name(dial));
     for (const Cell& cell : study_.cells) slugs.push_back(cell.slug);
-    out_.results.tables = result_tables();
+    out_.results.tables = work_.tables;
     for (const std::string& slug : slugs) {
       const ResultFile cell = stored_cell(dir_.cell_file(slug));
       SVDLAB_REQUIRE(cell.config_sha256 == out_.results.config_sha256, Errc::kInput, dir_.cell_file(slug),
                      ": belongs to another configuration; remove it");
-      for (Table& table : out_.results.tables) append_rows(table, cell.table(table.name));
+      for (Table& table : out_.results.tables)
+        if (const Table* rows = find_table(cell.tables, table.name)) append_rows(table, *rows);
     }
     for (const std::string& status : texts(out_.results.table("/cells"), "status")) {
       out_.failed += status == "failed";
@@ -207,6 +213,7 @@ class Runner {
 
   const StudyConfig& study_;
   const RunOptions& options_;
+  const CellWork& work_;
   const RunDir& dir_;
   StudyRun out_;
   std::atomic<int64_t> done_{0};
@@ -216,13 +223,21 @@ class Runner {
 
 }  // namespace
 
-StudyRun run_study(const StudyConfig& study, const RunOptions& options) {
+CellWork study_work() {
+  return {.tables = result_tables(),
+          .cell = run_cell,
+          .reference = [](const OutlierDial& dial, const CellContext& c) {
+            return reference_tables(dial, c.reference, c.stats, c.items);
+          }};
+}
+
+StudyRun run_study(const StudyConfig& study, const RunOptions& options, const CellWork& work) {
   const SingleThreadScope whole_study;
   check_plans(study);
   const std::string model_sha256 = model_hash(study.model);
   const RunDir dir(options.runs, study, study_hash(study, model_sha256));
   log_line("run directory: " + dir.path());
-  return Runner(study, options, model_sha256, dir).run();
+  return Runner(study, options, work, model_sha256, dir).run();
 }
 
 std::vector<std::string> describe_study(const StudyConfig& study, const RunOptions& options) {

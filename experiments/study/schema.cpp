@@ -56,6 +56,16 @@ Table layers_table() {
            number_column("seconds", "s")}};
 }
 
+Table sensitivity_table() {
+  return {"/sensitivity",
+          {text_column("cell"), text_column("mode"), text_column("unit"), integer_column("linears"),
+           integer_column("weights"), number_column("output_rel_error"), number_column("latent_rel_error"),
+           number_column("latent_lo"), number_column("latent_hi"), number_column("psnr_db", "dB"),
+           number_column("psnr_lo_db", "dB"), number_column("psnr_hi_db", "dB"),
+           number_column("psnr_gain_db", "dB"), number_column("psnr_gain_lo_db", "dB"),
+           number_column("psnr_gain_hi_db", "dB"), integer_column("n")}};
+}
+
 }  // namespace
 
 std::vector<Table> result_tables() {
@@ -78,6 +88,36 @@ std::vector<Table> result_tables() {
             number_column("after")}},
           {"/rounds",
            {text_column("cell"), text_column("layer"), integer_column("round"), number_column("error")}}};
+}
+
+std::vector<Table> analysis_tables() {
+  return {
+      {"/layer_facts",
+       {text_column("cell"), text_column("layer"), text_column("block"), text_column("role"),
+        text_column("group"), integer_column("out_features"), integer_column("in_features"),
+        number_column("weight_absmax"), number_column("weight_rms"), number_column("weight_kurtosis"),
+        number_column("weight_max_over_median"), number_column("input_absmax"), number_column("input_rms"),
+        number_column("input_kurtosis"), number_column("input_max_over_median")}},
+      {"/layer_errors",
+       {text_column("cell"), text_column("layer"), text_column("scheme"), text_column("method"),
+        number_column("bits_per_weight", "bit"), number_column("weight_sqnr_db", "dB"),
+        number_column("output_sqnr_db", "dB")}},
+      sensitivity_table(),
+      {"/sensitivity_items",
+       {text_column("cell"), text_column("mode"), text_column("unit"), text_column("item"),
+        number_column("output_rel_error"), number_column("latent_rel_error"),
+        number_column("psnr_db", "dB")}},
+      {"/spectrum_energy",
+       {text_column("cell"), text_column("group"), text_column("branch"), text_column("role"),
+        integer_column("rank"), number_column("weight"), number_column("smoothed"), number_column("error")}},
+      {"/outlier_rank",
+       {text_column("cell"), text_column("group"), text_column("branch"), text_column("role"),
+        integer_column("rank"), number_column("input_ratio"), number_column("smoothed_input_ratio"),
+        number_column("weight_ratio"), number_column("smoothed_weight_ratio"), number_column("weight_absmax"),
+        number_column("smoothed_weight_absmax")}},
+      {"/timestep_ranges",
+       {text_column("cell"), text_column("group"), integer_column("step"), number_column("sigma"),
+        number_column("absmax"), number_column("rms"), number_column("max_over_median")}}};
 }
 
 }  // namespace svdlab

@@ -10,4 +10,7 @@ namespace svdlab {
 /// repeats bit for bit.
 std::vector<Table> result_tables();
 
+/// The tables of `svdlab analyze`, empty; each analysis fills its own, and a file holds those and no others.
+std::vector<Table> analysis_tables();
+
 }  // namespace svdlab

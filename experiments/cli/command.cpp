@@ -49,14 +49,14 @@ int report(Errc code, const std::string& message) {
 void print_help() {
   std::cout << "svdlab COMMAND [options]: a lab for 4-bit diffusion models\n\nCommands (each has --help):\n";
   for (const Command& c : commands())
-    std::cout << "  " << c.name << std::string(11 - c.name.size(), ' ') << c.summary << "\n";
+    std::cout << "  " << c.name << std::string(15 - c.name.size(), ' ') << c.summary << "\n";
   std::cout << "\nOptions:\n  -h, --help   this text\n  --version    version, commit, compiler, libraries\n"
                "\nExit codes:\n"
                "  0    done\n"
                "  1    unexpected failure: a bug\n"
                "  2    usage or configuration\n"
                "  3    an input is missing or damaged\n"
-               "  4    a comparison ran and did not pass\n"
+               "  4    a comparison ran and a gate did not pass (compare, baseline check)\n"
                "  5    the study finished, with failed cells\n"
                "  6    out of memory or disk, or the output cannot be written\n"
                "  75   another process holds the lock; try again later\n"
@@ -92,11 +92,16 @@ const std::vector<Command>& commands() {
   static const std::vector<Command> table = {
       {"run", "run a study: quantize, sample, measure, write tables and a report", run_command},
       {"report", "make a run's tables and report again from its results.h5", report_command},
+      {"export-events", "write a run's cells as TensorBoard event files", export_events_command},
+      {"analyze", "look into layers, sensitivity, spectra, outliers, timesteps", analyze_command},
       {"eval", "measure a folder of pictures against another", eval_command},
+      {"compare", "compare two results, or two builds on one study, with gates", compare_command},
+      {"baseline", "keep and check the golden results of the embedded model", baseline_command},
       {"sample", "make pictures with a model in 16 bit", sample_command},
       {"calibrate", "collect input statistics of a model", calibrate_command},
       {"train", "train or distil a model", train_command},
       {"inspect", "show what is in a model folder, a safetensors file or results", inspect_command},
+      {"repro", "measure a published table and judge it cell by cell", repro_command},
       {"list", "show the catalogue: formats, methods, models, schemes ...", list_command},
       {"doctor", "check this build and this computer", doctor_command},
   };

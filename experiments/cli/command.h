@@ -23,8 +23,13 @@ int calibrate_command(const std::vector<std::string>& arguments);
 int train_command(const std::vector<std::string>& arguments);
 int inspect_command(const std::vector<std::string>& arguments);
 int doctor_command(const std::vector<std::string>& arguments);
+int export_events_command(const std::vector<std::string>& arguments);
 int report_command(const std::vector<std::string>& arguments);
 int eval_command(const std::vector<std::string>& arguments);
+int analyze_command(const std::vector<std::string>& arguments);
+int compare_command(const std::vector<std::string>& arguments);
+int baseline_command(const std::vector<std::string>& arguments);
+int repro_command(const std::vector<std::string>& arguments);
 int list_command(const std::vector<std::string>& arguments);
 
 }  // namespace svdlab

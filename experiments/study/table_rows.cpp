@@ -1,5 +1,7 @@
 #include "experiments/study/table_rows.h"
 
+#include <map>
+
 #include "core/base/error.h"
 
 namespace svdlab {
@@ -57,6 +59,19 @@ std::vector<size_t> rows_where(const Table& table, const std::string& column, co
   const std::vector<std::string>& values = texts(table, column);
   for (size_t i = 0; i < values.size(); ++i)
     if (values[i] == value) out.push_back(i);
+  return out;
+}
+
+std::vector<std::pair<std::string, std::vector<size_t>>> rows_by(const Table& table,
+                                                                 const std::string& column) {
+  std::vector<std::pair<std::string, std::vector<size_t>>> out;
+  std::map<std::string, size_t> place;
+  const std::vector<std::string>& values = texts(table, column);
+  for (size_t i = 0; i < values.size(); ++i) {
+    const auto [found, is_new] = place.emplace(values[i], out.size());
+    if (is_new) out.push_back({values[i], {}});
+    out[found->second].second.push_back(i);
+  }
   return out;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/io/hdf5.h"
@@ -23,6 +24,10 @@ void append_rows(Table& table, const Table& more);
 
 /// The rows of `table` whose text column `column` is `value`.
 std::vector<size_t> rows_where(const Table& table, const std::string& column, const std::string& value);
+
+/// Rows with the same value of the text column `column`, in the order in which values first appear.
+std::vector<std::pair<std::string, std::vector<size_t>>> rows_by(const Table& table,
+                                                                 const std::string& column);
 
 /// The table called `name`, or nullptr.
 const Table* find_table(const std::vector<Table>& tables, const std::string& name);

@@ -9,12 +9,14 @@
 #include "experiments/report/table_views.h"
 #include "experiments/report/text.h"
 #include "experiments/study/table_rows.h"
+#include "experiments/tables/analysis_views.h"
 #include "experiments/tables/report_page.h"
 
 namespace svdlab {
 namespace {
 
 constexpr const char* kReferenceStatus = "reference";
+constexpr const char* kAnalyzedStatus = "analyzed";  // not sampled: no numbers of a study's table
 
 std::string interval_text(double lo, double hi) {
   if (!std::isfinite(lo) || !std::isfinite(hi)) return "";
@@ -61,7 +63,8 @@ Table main_table(const ResultFile& results) {
              number_column("output SQNR", "dB"), number_column("PSNR", "dB"), text_column("95 %"),
              number_column("SSIM"), integer_column("n"), text_column("status")}};
   for (size_t i = 0; i < cells.rows(); ++i) {
-    if (texts(cells, "status")[i] == kReferenceStatus) continue;
+    if (texts(cells, "status")[i] == kReferenceStatus || texts(cells, "status")[i] == kAnalyzedStatus)
+      continue;
     for (const char* name : {"cell", "scheme", "method"}) texts(out, name).push_back(texts(cells, name)[i]);
     numbers(out, "bits/weight").push_back(numbers(cells, "bits_per_weight")[i]);
     numbers(out, "output SQNR").push_back(numbers(cells, "output_sqnr_db")[i]);
@@ -129,9 +132,10 @@ std::vector<std::string> reasons(const ResultFile& results) {
 }
 
 std::string summary_text(const ResultFile& results) {
-  std::string out = report::to_terminal(main_table(results), view_options(results));
+  const Table table = main_table(results);
+  std::string out = table.rows() > 0 ? report::to_terminal(table, view_options(results)) : "";
   for (const std::string& reason : reasons(results)) out += reason + "\n";
-  return out;
+  return out + analysis_text(results);
 }
 
 void write_views(const std::string& folder, const ResultFile& results) {
@@ -144,6 +148,7 @@ void write_views(const std::string& folder, const ResultFile& results) {
   write_file(folder + "/tables/table.md", markdown);
   write_file(folder + "/tables/table.tex", report::to_latex(table, options));
   write_file(folder + "/tables/gains.csv", report::to_csv(gain_table(results)));
+  write_analysis_tables(folder, results);
   write_file(folder + "/report.html", report_page(folder, results));
 }
 

@@ -18,6 +18,7 @@ namespace svdlab {
 class SafetensorsFile {
  public:
   explicit SafetensorsFile(const std::string& path);
+  const std::string& path() const { return path_; }
   const std::map<std::string, StEntry>& entries() const { return entries_; }
   const std::map<std::string, std::string>& metadata() const { return metadata_; }
   /// A tensor that views the mapping and keeps it alive: read-only memory, writing to it crashes (a copy is

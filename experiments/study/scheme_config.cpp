@@ -2,68 +2,9 @@
 
 #include "core/base/error.h"
 #include "core/base/names.h"
+#include "core/io/scheme_value.h"
 
 namespace svdlab {
-namespace {
-
-template <class Enum>
-Enum one_of(const std::string& text, const std::vector<Enum>& known, const std::string& where,
-            const std::string& path) {
-  std::vector<std::string> names;
-  for (const Enum e : known) {
-    if (to_string(e) == text) return e;
-    names.push_back(to_string(e));
-  }
-  throw Error(Errc::kConfig, concat(where, ": `", path, "` is unknown: \"", text, "\"; nearest: \"",
-                                    nearest(text, names), "\""));
-}
-
-const std::vector<NumberFormat> kFormats = {NumberFormat::kInt4, NumberFormat::kInt8, NumberFormat::kNf4,
-                                            NumberFormat::kFp4E2M1};
-const std::vector<ScaleFormat> kScales = {ScaleFormat::kFp32, ScaleFormat::kBf16, ScaleFormat::kE4M3,
-                                          ScaleFormat::kE8M0};
-
-Grouping grouping_named(const std::string& text, const std::string& where, const std::string& path) {
-  if (text == "group") return Grouping::kGroup;
-  if (text == "row") return Grouping::kRow;
-  if (text == "tensor") return Grouping::kTensor;
-  throw Error(Errc::kConfig,
-              concat(where, ": `", path, "` must be group, row or tensor, not \"", text, "\""));
-}
-
-std::string grouping_name(Grouping g) {
-  return g == Grouping::kGroup ? "group" : g == Grouping::kRow ? "row" : "tensor";
-}
-
-void read_tensor(Fields& f, TensorScheme& s) {
-  s.format = one_of(f.text("format", to_string(s.format)), kFormats, f.where(), f.path_of("format"));
-  if (f.has("group")) {
-    s.group = f.integer("group", s.group);
-    s.grouping = Grouping::kGroup;
-    SVDLAB_REQUIRE(s.group > 0, Errc::kConfig, f.where(), ": `", f.path_of("group"),
-                   "` must be positive, not ", s.group);
-  }
-  s.grouping =
-      grouping_named(f.text("grouping", grouping_name(s.grouping)), f.where(), f.path_of("grouping"));
-  SVDLAB_REQUIRE(!f.has("group") || s.grouping == Grouping::kGroup, Errc::kConfig, f.where(), ": `",
-                 f.path_of("group"), "` goes with grouping group, not ", grouping_name(s.grouping));
-  s.scale = one_of(f.text("scale", to_string(s.scale)), kScales, f.where(), f.path_of("scale"));
-  s.two_level = f.boolean("two_level", s.two_level);
-}
-
-Value tensor_value(const TensorScheme& s) {
-  Value v = Value::map();
-  v.at_or_add("format") = Value::text(to_string(s.format));
-  v.at_or_add("grouping") = Value::text(grouping_name(s.grouping));
-  if (s.grouping == Grouping::kGroup) {
-    v.at_or_add("group") = Value::integer(s.group);
-  }
-  v.at_or_add("scale") = Value::text(to_string(s.scale));
-  v.at_or_add("two_level") = Value::boolean(s.two_level);
-  return v;
-}
-
-}  // namespace
 
 Scheme parse_scheme(const std::string& name, const Value& value, const std::string& path) {
   Fields f(value, path);
@@ -76,14 +17,14 @@ Scheme parse_scheme(const std::string& name, const Value& value, const std::stri
   if (weights && weights->kind != Value::Kind::kNull) {
     Fields w(*weights, f.path_of("weights"));
     TensorScheme tensor = s.weights.value_or(TensorScheme());
-    read_tensor(w, tensor);
+    read_tensor_scheme(w, tensor);
     w.finish();
     s.weights = tensor;
   }
   if (activations && activations->kind != Value::Kind::kNull) {
     Fields a(*activations, f.path_of("activations"));
     ActivationScheme scheme = s.activations.value_or(ActivationScheme());
-    read_tensor(a, scheme.tensor);
+    read_tensor_scheme(a, scheme.tensor);
     scheme.shift_after_gelu = a.boolean("shift_after_gelu", scheme.shift_after_gelu);
     SVDLAB_REQUIRE(a.boolean("dynamic", true), Errc::kConfig, a.where(), ": `", a.path_of("dynamic"),
                    "` must be true: activation scales are taken from the tokens at hand");
@@ -98,9 +39,9 @@ Scheme parse_scheme(const std::string& name, const Value& value, const std::stri
 
 Value scheme_to_value(const Scheme& s) {
   Value v = Value::map();
-  if (s.weights) v.at_or_add("weights") = tensor_value(*s.weights);
+  if (s.weights) v.at_or_add("weights") = tensor_scheme_value(*s.weights);
   if (s.activations) {
-    Value a = tensor_value(s.activations->tensor);
+    Value a = tensor_scheme_value(s.activations->tensor);
     a.at_or_add("shift_after_gelu") = Value::boolean(s.activations->shift_after_gelu);
     v.at_or_add("activations") = a;
   }

@@ -1,0 +1,117 @@
+#include "core/io/compressed_unit.h"
+
+#include <algorithm>
+
+#include "core/base/error.h"
+#include "core/io/scheme_value.h"
+#include "core/io/stored_tensor.h"
+
+namespace svdlab {
+namespace {
+
+Value segments_value(const std::vector<Segment>& segments) {
+  Value list = Value::list();
+  for (const Segment& s : segments) {
+    Value v = Value::map();
+    v.at_or_add("begin") = Value::integer(s.begin);
+    v.at_or_add("end") = Value::integer(s.end);
+    v.at_or_add("producer") = Value::text(to_string(s.producer));
+    list.items.push_back(v);
+  }
+  return list;
+}
+
+Value activations_value(const ActivationScheme& activations) {
+  Value v = tensor_scheme_value(activations.tensor);
+  v.at_or_add("shift_after_gelu") = Value::boolean(activations.shift_after_gelu);
+  return v;
+}
+
+bool holds_bf16(const Tensor& values) { return values.to(at::kBFloat16).to(at::kFloat).equal(values); }
+
+// Collects the tensors of one unit and names them.
+class Storage {
+ public:
+  Value linear_value(const UnitLinear& item) {
+    const CompressedLinear& linear = item.linear;
+    Value v = Value::map();
+    v.at_or_add("name") = Value::text(linear.name);
+    v.at_or_add("group") = Value::text(item.group);
+    v.at_or_add("scheme") = Value::text(item.scheme);
+    v.at_or_add("method") = Value::text(item.method);
+    v.at_or_add("out_features") = Value::integer(linear.out_features());
+    v.at_or_add("in_features") = Value::integer(linear.in_features());
+    if (linear.smooth.defined()) {
+      v.at_or_add("smooth") = shared(linear.name + ".smooth", linear.smooth);
+      v.at_or_add("smooth_sharers") = Value::integer(linear.smooth_sharers);
+    }
+    if (linear.bias.defined()) {
+      const ScaleFormat type = holds_bf16(linear.bias) ? ScaleFormat::kBf16 : ScaleFormat::kFp32;
+      v.at_or_add("bias") = add(store_values(linear.name + ".bias", linear.bias, type));
+      v.at_or_add("bias_type") = Value::text(to_string(type));
+    }
+    Value branches = Value::list();
+    for (size_t i = 0; i < linear.branches.size(); ++i) {
+      const std::string prefix = i < 2 ? linear.name : concat(linear.name, ".branch", i);
+      branches.items.push_back(
+          std::visit([&](const auto& branch) { return branch_value(prefix, branch); }, linear.branches[i]));
+    }
+    v.at_or_add("branches") = branches;
+    return v;
+  }
+
+  std::vector<StWrite> take() { return std::move(tensors_); }
+
+ private:
+  Value add(StWrite item) {
+    tensors_.push_back(std::move(item));
+    return Value::text(tensors_.back().name);
+  }
+
+  Value shared(const std::string& name, const Tensor& tensor) {
+    const auto known = std::find_if(shared_.begin(), shared_.end(), [&](const auto& entry) {
+      return entry.first.data_ptr() == tensor.data_ptr() && entry.first.sizes() == tensor.sizes();
+    });
+    if (known != shared_.end()) return Value::text(known->second);
+    shared_.emplace_back(tensor, name);
+    return add(store_values(name, tensor, ScaleFormat::kBf16));
+  }
+
+  Value branch_value(const std::string& prefix, const LowBitBranch& branch) {
+    const QuantizedTensor& q = branch.weight;
+    Value v = Value::map();
+    v.at_or_add("kind") = Value::text("low_bit");
+    v.at_or_add("weights") = tensor_scheme_value(q.scheme);
+    if (branch.activations) v.at_or_add("activations") = activations_value(*branch.activations);
+    v.at_or_add("segments") = segments_value(branch.segments);
+    v.at_or_add("codes") = add(store_codes(prefix + ".codes", q.codes, q.scheme.format));
+    v.at_or_add("scales") = add(store_values(prefix + ".scales", q.scales, q.scheme.scale));
+    v.at_or_add("tensor_scale") =
+        add(store_values(prefix + ".tensor_scale", at::full({1}, q.tensor_scale), ScaleFormat::kFp32));
+    return v;
+  }
+
+  Value branch_value(const std::string& prefix, const LowRankBranch& branch) {
+    Value v = Value::map();
+    v.at_or_add("kind") = Value::text("low_rank");
+    v.at_or_add("rank") = Value::integer(branch.rank());
+    v.at_or_add("sharers") = Value::integer(branch.sharers);
+    v.at_or_add("down") = shared(prefix + ".down", branch.down);
+    v.at_or_add("up") = add(store_values(prefix + ".up", branch.up, ScaleFormat::kBf16));
+    return v;
+  }
+
+  std::vector<StWrite> tensors_;
+  std::vector<std::pair<Tensor, std::string>> shared_;
+};
+
+}  // namespace
+
+StoredUnit store_unit(const CompressedUnit& unit) {
+  Storage storage;
+  Value list = Value::list();
+  for (const UnitLinear& item : unit) list.items.push_back(storage.linear_value(item));
+  return {list, storage.take()};
+}
+
+}  // namespace svdlab

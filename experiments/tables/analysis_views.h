@@ -25,11 +25,17 @@ std::string analysis_text(const ResultFile& results);
 /// Every table of the analysis in full as tables/<name>.csv of the run directory `folder`.
 void write_analysis_tables(const std::string& folder, const ResultFile& results);
 
-/// The rows of `of_mode` in /sensitivity of one cell, in their order.
-std::vector<size_t> sensitivity_rows(const Table& sensitivity, const std::string& cell,
-                                     const std::string& of_mode);
+// One of them each, from the tables that an analysis filled.
+AnalysisView layers_by_role(const Table& facts, const Table& errors);
+AnalysisView worst_layers(const Table& facts, const Table& errors);
+AnalysisView sensitivity_view(const Table& sensitivity, const std::string& cell);
+AnalysisView spectrum_view(const Table& spectrum_energy);
+AnalysisView outlier_view(const Table& outlier_rank);
+AnalysisView step_view(const Table& trajectory, const Table& layer_steps, const Table& ranges);
+AnalysisView drift_view(const Table& ranges);
 
-/// Mean of a numeric column over rows; NaN for none.
-double mean_over(const Table& table, const std::string& column, const std::vector<size_t>& rows);
+/// The rows of /sensitivity with a cell and a mode, in their order.
+std::vector<size_t> sensitivity_rows(const Table& sensitivity, const std::string& cell,
+                                     const std::string& mode);
 
 }  // namespace svdlab

@@ -7,21 +7,16 @@
 #include "core/io/yaml.h"
 #include "eval/bootstrap.h"
 #include "experiments/report/table_views.h"
-#include "experiments/report/text.h"
 #include "experiments/study/table_rows.h"
 #include "experiments/tables/analysis_views.h"
 #include "experiments/tables/report_page.h"
+#include "experiments/tables/row_math.h"
 
 namespace svdlab {
 namespace {
 
 constexpr const char* kReferenceStatus = "reference";
 constexpr const char* kAnalyzedStatus = "analyzed";  // not sampled: no numbers of a study's table
-
-std::string interval_text(double lo, double hi) {
-  if (!std::isfinite(lo) || !std::isfinite(hi)) return "";
-  return "[" + report::fixed(lo, 2) + ", " + report::fixed(hi, 2) + "]";
-}
 
 report::ViewOptions view_options(const ResultFile& results) {
   return {.caption = caption_of(results),
@@ -70,7 +65,7 @@ Table main_table(const ResultFile& results) {
     numbers(out, "output SQNR").push_back(numbers(cells, "output_sqnr_db")[i]);
     numbers(out, "PSNR").push_back(numbers(cells, "psnr_db")[i]);
     texts(out, "95 %")
-        .push_back(interval_text(numbers(cells, "psnr_lo_db")[i], numbers(cells, "psnr_hi_db")[i]));
+        .push_back(interval_text(numbers(cells, "psnr_lo_db")[i], numbers(cells, "psnr_hi_db")[i], 2));
     numbers(out, "SSIM").push_back(numbers(cells, "ssim")[i]);
     integers(out, "n").push_back(integers(cells, "n")[i]);
     texts(out, "status").push_back(texts(cells, "status")[i]);
@@ -94,7 +89,7 @@ Table gain_table(const ResultFile& results) {
     texts(out, "cell").push_back(cell);
     texts(out, "against").push_back(baseline->second);
     numbers(out, "PSNR gain").push_back(gain.value);
-    texts(out, "95 %").push_back(interval_text(gain.lo, gain.hi));
+    texts(out, "95 %").push_back(interval_text(gain.lo, gain.hi, 2));
     integers(out, "n").push_back(gain.n);
   }
   return out;

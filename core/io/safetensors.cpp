@@ -1,41 +1,13 @@
 #include "core/io/safetensors.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <cstring>
 
 #include "core/base/error.h"
+#include "core/io/mapped_file.h"
 #include "core/io/safetensors_torch.h"
 
 namespace svdlab {
 namespace {
-
-struct Mapping {
-  std::shared_ptr<const void> memory;
-  uint64_t size = 0;
-};
-
-Mapping map_file(const std::string& path) {
-  // O_NONBLOCK: opening a pipe must end in the refusal below, not wait for a writer.
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-  SVDLAB_REQUIRE(fd >= 0, Errc::kInput, path, ": cannot be opened: ", std::strerror(errno));
-  const std::unique_ptr<const int, void (*)(const int*)> closer(&fd, [](const int* f) { ::close(*f); });
-  struct stat status {};
-  SVDLAB_REQUIRE(::fstat(fd, &status) == 0 && S_ISREG(status.st_mode), Errc::kInput, path,
-                 ": not a regular file");
-  const auto size = static_cast<size_t>(status.st_size);
-  if (size == 0) return {};
-  void* memory = ::mmap(nullptr, size, PROT_READ, MAP_PRIVATE, fd, 0);
-  SVDLAB_REQUIRE(memory != MAP_FAILED, Errc::kResource, path, ": ", size,
-                 " bytes cannot be mapped: ", std::strerror(errno));
-  return {
-      std::shared_ptr<const void>(memory, [size](const void* m) { ::munmap(const_cast<void*>(m), size); }),
-      size};
-}
 
 // Shape of the uint8 tensor that carries the raw bytes of an entry without a torch dtype.
 std::vector<int64_t> raw_shape(const StEntry& entry) {
@@ -52,7 +24,7 @@ std::vector<int64_t> raw_shape(const StEntry& entry) {
 }  // namespace
 
 SafetensorsFile::SafetensorsFile(const std::string& path) : path_(path) {
-  const Mapping mapping = map_file(path);
+  const MappedFile mapping = map_file(path);
   mapping_ = mapping.memory;
   StContent content = parse_safetensors(static_cast<const uint8_t*>(mapping_.get()), mapping.size, path);
   entries_ = std::move(content.entries);

@@ -8,6 +8,8 @@
 namespace svdlab::report {
 namespace {
 
+constexpr double kTitleHeight = 28;
+
 const char* name_of(Anchor a) {
   return a == Anchor::kStart ? "start" : a == Anchor::kMiddle ? "middle" : "end";
 }
@@ -38,10 +40,13 @@ std::string px(double v) {
 }
 
 Canvas::Canvas(double width, double height, const std::string& title) {
+  const double head = title.empty() ? 0 : kTitleHeight;
   out_ = concat("<svg xmlns=\"http://www.w3.org/2000/svg\" role=\"img\" aria-label=\"", escaped(title),
-                "\" viewBox=\"0 0 ", px(width), " ", px(height), "\" width=\"", px(width), "\" height=\"",
-                px(height), "\" font-family=\"var(--sans,system-ui,sans-serif)\" font-size=\"", px(kFontSize),
-                "\">\n");
+                "\" viewBox=\"0 ", px(-head), " ", px(width), " ", px(height + head), "\" width=\"",
+                px(width), "\" height=\"", px(height + head),
+                "\" font-family=\"var(--sans,system-ui,sans-serif)\" font-size=\"", px(kFontSize), "\">\n");
+  if (!title.empty())
+    text(0, 14 - head, Anchor::kStart, title, concat("fill:", kInk, ";font-size:13.5px;font-weight:600"));
 }
 
 void Canvas::line(double x1, double y1, double x2, double y2, const std::string& style) {
@@ -69,6 +74,10 @@ void Canvas::text(double x, double y, Anchor anchor, const std::string& content,
                  " style=\"", style.empty() ? concat("fill:", kMuted) : style, "\">", escaped(content),
                  "</text>\n");
 }
+
+void Canvas::open_group(const std::string& attributes) { out_ += concat("<g ", attributes, ">\n"); }
+
+void Canvas::close_group() { out_ += "</g>\n"; }
 
 std::string Canvas::finish() { return out_ + "</svg>\n"; }
 

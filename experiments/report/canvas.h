@@ -19,6 +19,7 @@ enum class Anchor { kStart, kMiddle, kEnd };
 /// Writes the elements of one SVG. Coordinates are pixels, y downwards; styles are CSS declarations.
 class Canvas {
  public:
+  /// A title stands above the drawing, outside its coordinates.
   Canvas(double width, double height, const std::string& title);
 
   void line(double x1, double y1, double x2, double y2, const std::string& style);
@@ -28,6 +29,9 @@ class Canvas {
   /// `angle` turns the text about its anchor, in degrees.
   void text(double x, double y, Anchor anchor, const std::string& content, const std::string& style = "",
             double angle = 0);
+  /// What is drawn until close_group() belongs to one element with these attributes, already escaped.
+  void open_group(const std::string& attributes);
+  void close_group();
   std::string finish();
 
  private:

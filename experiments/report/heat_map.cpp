@@ -3,7 +3,6 @@
 #include <cmath>
 
 #include "core/base/error.h"
-#include "experiments/report/axis.h"
 #include "experiments/report/svg.h"
 #include "experiments/report/table_views.h"
 #include "experiments/report/text.h"
@@ -51,8 +50,19 @@ void draw_key(Canvas& canvas, const Scale& color, double x, double top, double h
   canvas.text(x, top - 10, Anchor::kStart, label, concat("fill:", kInk));
 }
 
+constexpr const char* kEmptyPlace = "var(--panel,#f5f6f9)";
+
 struct Cell {
   double x, y, width, height;
+};
+
+// Cells of equal size, and the rows and columns they stand for.
+struct Grid {
+  double left, top, cell_w, cell_h;
+  Cell at(size_t row, size_t column) const {
+    return {left + static_cast<double>(column) * cell_w, top + static_cast<double>(row) * cell_h, cell_w - 1,
+            cell_h - 1};
+  }
 };
 
 void draw_missing(Canvas& canvas, const Cell& c, const std::string& tip) {
@@ -71,52 +81,90 @@ void draw_cell(Canvas& canvas, const Cell& c, double v, const std::string& shown
                 concat("fill:", ink_on(rgb)));
 }
 
+// What the page's script needs to colour the cells as this file does.
+std::string palette(const Range& range, bool log, bool sparse) {
+  std::string stops;
+  for (const Rgb& c : kStops)
+    stops += concat(stops.empty() ? "" : ";", fixed(c[0], 0), ",", fixed(c[1], 0), ",", fixed(c[2], 0));
+  return concat("data-stops=\"", stops, "\" data-lo=\"", shortest(range.lo), "\" data-hi=\"",
+                shortest(range.hi), "\" data-log=\"", log ? 1 : 0, "\" data-sparse=\"", sparse ? 1 : 0, "\"");
+}
+
+// One element a cell, whatever its value.
+void draw_plain_cells(Canvas& canvas, const HeatMap& map, const Grid& grid, const Range& range,
+                      const ChartOptions& options) {
+  const Scale color(range, options.log_y, 0, 1);
+  canvas.open_group(palette(range, options.log_y, map.sparse));
+  for (size_t i = 0; i < map.values.size(); ++i) {
+    const size_t r = i / map.columns.size(), column = i % map.columns.size();
+    const Cell c = grid.at(r, column);
+    const double v = map.values[i];
+    std::string style = concat("fill:", color.shows(v) ? css(color_at(color.at(v)))
+                                        : map.sparse   ? kEmptyPlace
+                                                       : kGrid);
+    if (static_cast<int64_t>(i) == map.marked) style += concat(";stroke:", kInk, ";stroke-width:2");
+    canvas.rect(c.x, c.y, c.width, c.height, style,
+                concat(map.rows[r], " · ", map.columns[column], ": ", short_number(v)));
+  }
+  canvas.close_group();
+}
+
+void draw_cells(Canvas& canvas, const HeatMap& map, const Grid& grid, const Scale& color) {
+  const std::vector<std::string> shown = display_cells({"", "", map.values});
+  for (size_t i = 0; i < map.values.size(); ++i) {
+    const size_t r = i / map.columns.size(), column = i % map.columns.size();
+    const Cell c = grid.at(r, column);
+    if (map.sparse && std::isnan(map.values[i])) continue;
+    draw_cell(canvas, c, map.values[i], shown[i], color,
+              concat(map.rows[r], " · ", map.columns[column], ": ", short_number(map.values[i])));
+    if (static_cast<int64_t>(i) == map.marked)
+      canvas.rect(c.x, c.y, c.width, c.height, concat("fill:none;stroke:", kInk, ";stroke-width:2"));
+  }
+}
+
+void draw_column_names(Canvas& canvas, const HeatMap& map, const Grid& grid, double bottom, bool slanted) {
+  const auto every = static_cast<size_t>(std::ceil(slanted ? 15 / grid.cell_w : 1));
+  for (size_t c = 0; c < map.columns.size(); c += every) {
+    const double x = grid.left + (static_cast<double>(c) + 0.5) * grid.cell_w;
+    canvas.text(slanted ? x + 4 : x, bottom + 15, slanted ? Anchor::kEnd : Anchor::kMiddle, map.columns[c],
+                "", slanted ? -36 : 0);
+  }
+}
+
 }  // namespace
 
-std::string heat_map(const std::vector<std::string>& rows, const std::vector<std::string>& columns,
-                     const std::vector<double>& values, const std::string& value_label,
-                     const ChartOptions& options) {
-  SVDLAB_REQUIRE(values.size() == rows.size() * columns.size(), Errc::kConfig, "a heat map of ", rows.size(),
-                 " x ", columns.size(), " cells got ", values.size(), " values");
-  Range range;
-  range.add(values, options.log_y);
+std::string heat_map(const HeatMap& map, const ChartOptions& options) {
+  SVDLAB_REQUIRE(map.values.size() == map.rows.size() * map.columns.size(), Errc::kConfig, "a heat map of ",
+                 map.rows.size(), " x ", map.columns.size(), " cells got ", map.values.size(), " values");
+  Range range = map.range;
+  if (range.empty) range.add(map.values, options.log_y);
   const Scale color(range, options.log_y, 0, 1);
 
-  const double left = (options.y_label.empty() ? 8 : 26) + widest(rows) + 8, right_room = 74, top = 30;
-  const double n_rows = static_cast<double>(std::max<size_t>(rows.size(), 1));
-  const double n_columns = static_cast<double>(std::max<size_t>(columns.size(), 1));
+  const double left = (options.y_label.empty() ? 8 : 26) + widest(map.rows) + 8, top = 30;
+  const double right_room = std::max(74.0, 20 + text_pixels(map.value_label));
+  const double n_rows = static_cast<double>(std::max<size_t>(map.rows.size(), 1));
+  const double n_columns = static_cast<double>(std::max<size_t>(map.columns.size(), 1));
   const double cell_w = std::max((options.width - left - right_room) / n_columns, 5.0);
-  const bool slanted = widest(columns) + 6 > cell_w;
-  const double foot = (slanted ? 14 + widest(columns) * 0.6 : 22) + (options.x_label.empty() ? 4 : 20);
+  const bool slanted = widest(map.columns) + 6 > cell_w;
+  const double foot = (slanted ? 14 + widest(map.columns) * 0.6 : 22) + (options.x_label.empty() ? 4 : 20);
   const double cell_h = std::clamp((options.height - top - foot) / n_rows, 13.0, 34.0);
-  const double width = left + cell_w * n_columns + right_room, height = top + cell_h * n_rows + foot;
+  const Grid grid{left, top, cell_w, cell_h};
+  const double right = left + cell_w * n_columns, bottom = top + cell_h * n_rows, height = bottom + foot;
 
-  const std::vector<std::string> shown = display_cells({"", "", values});
-  Canvas canvas(width, height, options.title);
-  for (size_t r = 0; r < rows.size(); ++r) {
-    const double y = top + static_cast<double>(r) * cell_h;
-    canvas.text(left - 8, y + cell_h / 2 + 4, Anchor::kEnd, rows[r]);
-    for (size_t c = 0; c < columns.size(); ++c) {
-      const double v = values[r * columns.size() + c];
-      const Cell cell{left + static_cast<double>(c) * cell_w, y, cell_w - 1, cell_h - 1};
-      draw_cell(canvas, cell, v, shown[r * columns.size() + c], color,
-                concat(rows[r], " · ", columns[c], ": ", short_number(v)));
-    }
-  }
-  const double bottom = top + cell_h * n_rows;
-  const auto every = static_cast<size_t>(std::ceil(slanted ? 15 / cell_w : 1));
-  for (size_t c = 0; c < columns.size(); c += every) {
-    const double x = left + (static_cast<double>(c) + 0.5) * cell_w;
-    canvas.text(slanted ? x + 4 : x, bottom + 15, slanted ? Anchor::kEnd : Anchor::kMiddle, columns[c], "",
-                slanted ? -36 : 0);
-  }
+  Canvas canvas(right + right_room, height, options.title);
+  for (size_t r = 0; r < map.rows.size(); ++r)
+    canvas.text(left - 8, grid.at(r, 0).y + cell_h / 2 + 4, Anchor::kEnd, map.rows[r]);
+  if (map.one_of_several)
+    draw_plain_cells(canvas, map, grid, range, options);
+  else
+    draw_cells(canvas, map, grid, color);
+  draw_column_names(canvas, map, grid, bottom, slanted);
   const std::string ink = concat("fill:", kInk);
   if (!options.x_label.empty())
-    canvas.text(left + cell_w * n_columns / 2, height - 6, Anchor::kMiddle, options.x_label, ink);
+    canvas.text((left + right) / 2, height - 6, Anchor::kMiddle, options.x_label, ink);
   if (!options.y_label.empty())
     canvas.text(16, (top + bottom) / 2, Anchor::kMiddle, options.y_label, ink, -90);
-  draw_key(canvas, color, left + cell_w * n_columns + 12, top, std::max(cell_h * n_rows - 1, 60.0),
-           value_label);
+  draw_key(canvas, color, right + 12, top, std::max(cell_h * n_rows - 1, 60.0), map.value_label);
   return canvas.finish();
 }
 

@@ -1,6 +1,9 @@
 #pragma once
+#include <cstdint>
 #include <string>
 #include <vector>
+
+#include "experiments/report/axis.h"
 
 namespace svdlab::report {
 
@@ -10,7 +13,7 @@ namespace svdlab::report {
 // is not positive counts as NaN.
 
 struct ChartOptions {
-  std::string title;  ///< read by screen readers; not drawn
+  std::string title;  ///< above the chart, and read by screen readers
   std::string x_label, y_label;
   bool log_x = false, log_y = false;
   double width = 960, height = 340;  ///< pixels; bar charts and heat maps grow when they need to
@@ -38,10 +41,37 @@ struct BarSeries {
 std::string bar_chart(const std::vector<std::string>& groups, const std::vector<BarSeries>& series,
                       const ChartOptions& options);
 
-/// Cells coloured by value. @param values row-major [rows.size(), columns.size()].
-/// Throws kConfig when the size differs. With log_y the colour scale is logarithmic.
-std::string heat_map(const std::vector<std::string>& rows, const std::vector<std::string>& columns,
-                     const std::vector<double>& values, const std::string& value_label,
-                     const ChartOptions& options);
+/// One mark of a Pareto chart: less x and more y is better; lo and hi are the interval of y.
+struct ParetoPoint {
+  std::string label;
+  double x = 0, y = 0, lo = 0, hi = 0;
+};
+/// One colour of a Pareto chart.
+struct ParetoSeries {
+  std::string name;
+  std::vector<ParetoPoint> points;
+};
+
+/// The points that no other point beats: none has at most their x and at least their y, one of them strictly.
+/// By rising x; points that are not finite are never on the front.
+std::vector<ParetoPoint> pareto_front(const std::vector<ParetoSeries>& series);
+
+/// Points with whiskers, and step lines for the front of each series and, dashed, of all of them; points of a
+/// front are labelled where there is room. A front of one point has no line.
+std::string pareto_chart(const std::vector<ParetoSeries>& series, const ChartOptions& options);
+
+/// A map of cells coloured by value.
+struct HeatMap {
+  std::vector<std::string> rows, columns;
+  std::vector<double> values;  ///< row-major [rows.size(), columns.size()]
+  std::string value_label;
+  Range range = {};             ///< of the colours; empty: of the values
+  int64_t marked = -1;          ///< index of a cell with a frame
+  bool sparse = false;          ///< a NaN is no cell at all instead of a hatched one
+  bool one_of_several = false;  ///< plain cells, which the page's script may colour by other values
+};
+
+/// Throws kConfig when the number of values differs. With log_y the colour scale is logarithmic.
+std::string heat_map(const HeatMap& map, const ChartOptions& options);
 
 }  // namespace svdlab::report

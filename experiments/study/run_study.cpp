@@ -11,6 +11,7 @@
 #include "core/runtime/single_thread.h"
 #include "experiments/study/cached_stats.h"
 #include "experiments/study/cell_config.h"
+#include "experiments/study/event_log.h"
 #include "experiments/study/image_grid.h"
 #include "experiments/study/interrupt.h"
 #include "experiments/study/progress.h"
@@ -52,7 +53,7 @@ class Runner {
  public:
   Runner(const StudyConfig& study, const RunOptions& options, const CellWork& work,
          const std::string& model_sha256, const RunDir& dir)
-      : study_(study), options_(options), work_(work), dir_(dir) {
+      : study_(study), options_(options), work_(work), dir_(dir), events_(dir.file("events.jsonl")) {
     out_.folder = dir.path();
     out_.results.config_sha256 = study_hash(study, model_sha256);
     out_.results.model_sha256 = model_sha256;
@@ -63,14 +64,23 @@ class Runner {
     const InterruptWatch watch([this] { last_status("interrupted"); });
     write_provenance();
     status("running", "");
+    event("run_started", {{"config_sha256", Value::text(out_.results.config_sha256)},
+                          {"model_sha256", Value::text(out_.results.model_sha256)},
+                          {"cells", Value::integer(static_cast<int64_t>(study_.cells.size()))},
+                          {"threads", Value::integer(options_.schedule.threads)}});
     try {
       for (const OutlierDial& dial : dials_of(study_)) run_cells_with(dial);
       collect();
-    } catch (...) {
-      status("stopped", "");
+    } catch (const std::exception& e) {
+      stopped(e.what());
       throw;
     }
-    status(out_.failed > 0 ? "failed" : "done", "");
+    const std::string state = out_.failed > 0 ? "failed" : "done";
+    status(state, "");
+    event("run_finished", {{"state", Value::text(state)},
+                           {"failed", Value::integer(out_.failed)},
+                           {"skipped", Value::integer(out_.skipped)},
+                           {"reused", Value::integer(out_.reused)}});
     return std::move(out_);
   }
 
@@ -82,6 +92,7 @@ class Runner {
       if (fs::exists(dir_.cell_file(cell.slug))) {
         ++done_, ++out_.reused;
         log_line(concat("cell ", cell.name, ": reused"));
+        event("cell_reused", {{"cell", Value::text(cell.name)}});
       } else {
         open.push_back(&cell);
       }
@@ -90,8 +101,12 @@ class Runner {
     const bool reference_done = fs::exists(dir_.cell_file(slug));
     if (open.empty() && reference_done) return;
     Reference reference(study_, dial, dir_.file("reference/" + slug));
+    const Progress clock("");
     const StatsMap stats = cached_stats(study_, dial, reference, out_.results.model_sha256,
                                         options_.runs + "/cache", options_.schedule.threads);
+    event("calibrated", {{"reference", Value::text(slug)},
+                         {"groups", Value::integer(static_cast<int64_t>(stats.size()))},
+                         {"seconds", Value::number(clock.seconds())}});
     for (const Cell* cell : open) run_one(*cell, reference, stats);
     if (work_.trajectories) reference.ensure(study_.protocol.items, options_.schedule);
     finish_reference(dial, reference, stats);
@@ -100,6 +115,7 @@ class Runner {
   void run_one(const Cell& cell, Reference& reference, const StatsMap& stats) {
     status("running", cell.name);
     log_line(concat("cell ", cell.name, " (", done_ + 1, " of ", study_.cells.size(), ")"));
+    event("cell_started", {{"cell", Value::text(cell.name)}, {"number", Value::integer(done_ + 1)}});
     const Progress clock("");
     ResultFile file{.tables = tables_of(cell, reference, stats),
                     .config_sha256 = out_.results.config_sha256,
@@ -108,6 +124,9 @@ class Runner {
     save_results(dir_.cell_file(cell.slug), file);
     ++done_;
     const Table& row = file.table("/cells");
+    Value numbers = row_fields(row, 0);
+    numbers.at_or_add("seconds") = Value::number(clock.seconds());
+    event("cell_finished", std::move(numbers.members));
     log_line(concat("cell ", cell.name, ": ", texts(row, "status")[0],
                     texts(row, "message")[0].empty() ? "" : " (" + texts(row, "message")[0] + ")", ", ",
                     std::lround(clock.seconds() * 10) / 10.0, " s"));
@@ -204,17 +223,36 @@ class Runner {
     dir_.write_status(state, done_, static_cast<int64_t>(study_.cells.size()), cell);
   }
 
+  void event(const std::string& name, std::vector<Value::Member> fields) {
+    const std::lock_guard lock(status_mutex_);
+    if (ended_) return;
+    Value v = Value::map();
+    v.members = std::move(fields);
+    events_.write(name, std::move(v));
+  }
+
+  /// The error on its way to the user is the one that counts, should these words fail as well.
+  void stopped(const std::string& message) {
+    try {
+      status("stopped", "");
+      event("run_stopped", {{"message", Value::text(message)}});
+    } catch (const Error&) {
+    }
+  }
+
   /// From the watching thread: what the study's own thread still says until the process ends is not written.
   void last_status(const std::string& state) {
     const std::lock_guard lock(status_mutex_);
     ended_ = true;
     dir_.write_status(state, done_, static_cast<int64_t>(study_.cells.size()), "");
+    events_.write("run_" + state);
   }
 
   const StudyConfig& study_;
   const RunOptions& options_;
   const CellWork& work_;
   const RunDir& dir_;
+  const EventLog events_;
   StudyRun out_;
   std::atomic<int64_t> done_{0};
   std::mutex status_mutex_;

@@ -2,29 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <set>
 
 #include "core/io/yaml.h"
-#include "experiments/report/svg.h"
 #include "experiments/study/table_rows.h"
+#include "experiments/tables/report_names.h"
 
 namespace svdlab {
 namespace {
-
-std::vector<std::string> distinct(const std::vector<std::string>& values) {
-  std::vector<std::string> out;
-  for (const std::string& v : values)
-    if (std::find(out.begin(), out.end(), v) == out.end()) out.push_back(v);
-  return out;
-}
-
-// "single_transformer_blocks.3" -> "single 3"
-std::string short_block(const std::string& block) {
-  const size_t dot = block.rfind('.');
-  if (dot == std::string::npos) return block;
-  const bool single = block.rfind("single", 0) == 0;
-  return (single ? "single " : "block ") + block.substr(dot + 1);
-}
 
 /// Mean output SQNR of a cell's layers, one value for each block.
 std::vector<double> sqnr_by_block(const Table& layers, const std::string& cell,
@@ -193,27 +177,6 @@ void add_rank_chart(report::HtmlPage& page, const ResultFile& results) {
              "Mean output SQNR over layers against the rank of the low-rank branch, from /cells.");
   page.chart(report::line_chart(psnr, {.title = "PSNR by rank", .x_label = "rank", .y_label = "PSNR (dB)"}),
              "Mean PSNR of the pictures with its 95 % interval against the rank, from /cells.");
-}
-
-void add_bits_chart(report::HtmlPage& page, const ResultFile& results) {
-  const Table& cells = results.table("/cells");
-  std::vector<report::Series> series;
-  for (const auto& [scheme, rows] : cells_by_scheme(cells)) {
-    report::Series points{.name = scheme, .connected = false};
-    for (const size_t row : rows) {
-      points.x.push_back(numbers(cells, "bits_per_weight")[row]);
-      points.y.push_back(numbers(cells, "psnr_db")[row]);
-    }
-    series.push_back(std::move(points));
-  }
-  if (series.empty()) return;
-  page.section("Storage against quality");
-  page.chart(report::line_chart(series, {.title = "Bits per weight against PSNR",
-                                         .x_label = "bits per weight",
-                                         .y_label = "PSNR (dB)"}),
-             "Each mark is a cell. Bits count codes, scales, low-rank factors and smoothing vectors of the "
-             "quantized layers, "
-             "divided by their weights; from /cells.");
 }
 
 void add_outlier_chart(report::HtmlPage& page, const ResultFile& results) {

@@ -5,6 +5,7 @@
 #include "core/io/yaml.h"
 #include "experiments/report/html.h"
 #include "experiments/study/table_rows.h"
+#include "experiments/tables/report_analysis.h"
 #include "experiments/tables/report_charts.h"
 #include "experiments/tables/run_views.h"
 
@@ -33,6 +34,7 @@ constexpr Meaning kMeanings[] = {
 
 void add_summary(report::HtmlPage& page, const ResultFile& results) {
   page.section("Results");
+  add_tiles(page, results);
   page.paragraph(caption_of(results));
   Table table = main_table(results);
   // A cell's name says both, and the page has room for one.
@@ -47,7 +49,7 @@ void add_summary(report::HtmlPage& page, const ResultFile& results) {
   for (const std::string& reason : reasons(results)) page.verdict(report::Verdict::kNote, reason);
   std::vector<std::pair<std::string, std::string>> meanings;
   for (const Meaning& m : kMeanings) meanings.emplace_back(m.name, m.text);
-  page.facts(meanings);
+  page.terms(meanings);
 }
 
 void add_gains(report::HtmlPage& page, const ResultFile& results) {
@@ -91,16 +93,20 @@ std::string report_page(const std::string& folder, const ResultFile& results) {
   const Value config = parse_yaml(results.config_yaml, "config");
   const Value *study = config.find("study"), *description = config.find("description");
   report::HtmlPage page(study ? study->scalar : "study", description ? description->scalar : "");
-  add_summary(page, results);
+  const bool measured = main_table(results).rows() > 0;
+  if (measured) add_summary(page, results);
+  add_analyses(page, results);
+  add_pareto_charts(page, results);
   add_gains(page, results);
   add_pictures(page, folder, results);
+  add_layer_step_map(page, results);
   add_block_charts(page, results);
   add_step_charts(page, results);
   add_rank_chart(page, results);
-  add_bits_chart(page, results);
+  add_search_map(page, results);
   add_spectrum_charts(page, results);
   add_outlier_chart(page, results);
-  add_times(page, results);
+  if (measured) add_times(page, results);
   add_provenance(page, results);
   return page.finish();
 }

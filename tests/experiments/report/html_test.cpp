@@ -32,7 +32,14 @@ HtmlPage full_page(const std::string& text) {
                {"x", "dB", std::vector<double>{1.5, std::nan("")}}}},
              {text, {{"x", Better::kHigher}}});
   page.chart(bar_chart({text}, {{text, {1.0}, {}, {}}}, {text, text, text}), text);
-  page.images({{text, text}, {text}, {{flat(2, 2, 0), flat(300, 5, 9)}}, {{text, ""}}}, text);
+  page.images({text, {text, text}, {text}, {{flat(2, 2, 0), flat(300, 5, 9)}}, {{text, ""}}}, text);
+  page.comparison(flat(2, 2, 0), flat(2, 2, 1), text);
+  page.charts({{text, line_chart({}, {})}, {text, line_chart({}, {text})}}, text);
+  page.heat_maps({{text}, {text}, text, text, true, {{text, text, {1.0}, 0}, {"", text, {std::nan("")}}}},
+                 {text}, text);
+  page.terms({{text, text}});
+  page.begin_fold(text, true);
+  page.end_fold();
   page.code(text, text);
   return page;
 }
@@ -40,7 +47,7 @@ HtmlPage full_page(const std::string& text) {
 TEST(HtmlPage, IsWellFormedAndEscaped) {
   const std::string html = full_page(kNasty).finish();
   EXPECT_EQ(xml_fault(html), "");
-  EXPECT_EQ(html.find("<script"), std::string::npos);
+  EXPECT_EQ(occurrences(html, "<script"), 1u);  // the page's own
   EXPECT_EQ(html.find('\x01'), std::string::npos);
   EXPECT_GE(occurrences(html, "&lt;script&gt;alert(&#39;x&#39;)"), 20u);
   EXPECT_EQ(xml_fault(HtmlPage("", "").finish()), "");
@@ -52,7 +59,8 @@ TEST(HtmlPage, NeedsNothingFromOutside) {
   EXPECT_EQ(html.find("<link"), std::string::npos);
   EXPECT_EQ(html.find("url("), std::string::npos);
   EXPECT_EQ(html.find("@import"), std::string::npos);
-  EXPECT_EQ(occurrences(html, "data:image/png;base64,iVBOR"), 2u);
+  EXPECT_EQ(occurrences(html, "fetch("), 0u);
+  EXPECT_EQ(occurrences(html, "data:image/png;base64,iVBOR"), 2u + 6u);
 }
 
 TEST(HtmlPage, SectionsAreListedInOrder) {
@@ -72,26 +80,54 @@ TEST(HtmlPage, TablesMarkRanksAndMissingValues) {
        {{"a", "dB", std::vector<double>{1, 2, std::nan("")}}, {"b", "", std::vector<double>{inf, -inf, 0}}}},
       {"", {{"a", Better::kHigher}}});
   const std::string html = page.finish();
-  EXPECT_NE(html.find("<td class=\"n\"><b>2</b></td>"), std::string::npos);
-  EXPECT_NE(html.find("<td class=\"n\"><u>1</u></td>"), std::string::npos);
-  EXPECT_NE(html.find("<td class=\"n missing\">–</td>"), std::string::npos);
-  EXPECT_NE(html.find("<td class=\"n\">∞</td>"), std::string::npos);
-  EXPECT_NE(html.find("<td class=\"n\">−∞</td>"), std::string::npos);
-  EXPECT_EQ(html.find("nan"), std::string::npos);
+  EXPECT_NE(html.find("<td data-v=\"2\" class=\"n\"><b>2</b></td>"), std::string::npos);
+  EXPECT_NE(html.find("<td data-v=\"1\" class=\"n\"><u>1</u></td>"), std::string::npos);
+  EXPECT_NE(html.find("<td data-v=\"NaN\" class=\"n missing\">–</td>"), std::string::npos);
+  EXPECT_NE(html.find("<td data-v=\"Infinity\" class=\"n\">∞</td>"), std::string::npos);
+  EXPECT_NE(html.find("<td data-v=\"-Infinity\" class=\"n\">−∞</td>"), std::string::npos);
+  EXPECT_EQ(html.substr(0, html.find("<script>")).find("nan"), std::string::npos);
 }
 
 TEST(HtmlPage, RefusesRaggedGrids) {
   HtmlPage page("t", "s");
   EXPECT_TRUE(throws_error(
       [&] {
-        page.images({{"a", "b"}, {"r"}, {{flat(1, 1, 0)}}, {}}, "");
+        page.images({"", {"a", "b"}, {"r"}, {{flat(1, 1, 0)}}, {}}, "");
       },
       Errc::kConfig, {"1 x 2"}));
   EXPECT_TRUE(throws_error(
       [&] {
-        page.images({{"a"}, {"r"}, {{flat(1, 1, 0)}}, {{}}}, "");
+        page.images({"", {"a"}, {"r"}, {{flat(1, 1, 0)}}, {{}}}, "");
       },
       Errc::kConfig, {"1 x 1"}));
+}
+
+TEST(HtmlPage, TablesKeepFullPrecisionAndTheirHeadsAreButtons) {
+  HtmlPage page("t", "s");
+  page.table({"/t", {{"a", "dB", std::vector<double>{1.0 / 3, 200}}, {"n", "", std::vector<int64_t>{7, 8}}}});
+  const std::string html = page.finish();
+  EXPECT_NE(html.find("<td data-v=\"0.3333333333333333\" class=\"n\">0.33</td>"), std::string::npos);
+  EXPECT_NE(html.find("<td data-v=\"7\" class=\"n\">7</td>"), std::string::npos);
+  EXPECT_EQ(occurrences(html, "<th scope=\"col\" class=\"n\"><button type=\"button\""), 2u);
+}
+
+TEST(HtmlPage, HeatMapsShareTheirColoursAndListTheirValues) {
+  HtmlPage page("t", "s");
+  page.heat_maps(
+      {{"r"}, {"c0", "c1"}, "dB", "cell", false, {{"g", "first", {1, 2}, 1}, {"g", "second", {4, NAN}}}}, {},
+      "");
+  const std::string html = page.finish();
+  EXPECT_NE(html.find("data-lo=\"1\" data-hi=\"4\""), std::string::npos);
+  EXPECT_NE(html.find("<option data-m=\"1\" data-v=\"1,2\">first</option>"), std::string::npos);
+  EXPECT_NE(html.find("<option data-m=\"-1\" data-v=\"4,\">second</option>"), std::string::npos);
+  EXPECT_EQ(occurrences(html, "<optgroup label=\"g\">"), 1u);
+  EXPECT_NE(html.find("r · c1: 2<"), std::string::npos);
+  EXPECT_TRUE(throws_error([&] { page.heat_maps({.what = "cell"}, {}, ""); }, Errc::kConfig, {"no cell"}));
+  EXPECT_TRUE(throws_error(
+      [&] {
+        page.heat_maps({.rows = {"r"}, .columns = {"c"}, .choices = {{"", "x", {}}}}, {}, "");
+      },
+      Errc::kConfig, {"x", "0 values", "1 x 1"}));
 }
 
 TEST(Base64, Rfc4648Vectors) {
@@ -104,6 +140,16 @@ TEST(Base64, Rfc4648Vectors) {
                                                                     {"foobar", "Zm9vYmFy"}};
   for (const auto& [plain, coded] : vectors) EXPECT_EQ(base64(plain), coded);
   EXPECT_EQ(base64("\xff\xfe\xfd"), "//79");
+}
+
+TEST(Reduced, AveragesSquaresOfPixels) {
+  const Image wide{4, 2, {0, 0, 0, 4, 4, 4, 100, 0, 0, 100, 0, 0, 8, 8, 8, 12, 12, 12, 200, 0, 0, 200, 0, 9}};
+  const Image half = reduced(wide, 2);
+  EXPECT_EQ(half.width, 2);
+  EXPECT_EQ(half.height, 1);
+  EXPECT_EQ(half.rgb, (std::vector<uint8_t>{6, 6, 6, 150, 0, 2}));
+  EXPECT_EQ(reduced(wide, 3).width, 2);  // by a whole factor
+  EXPECT_EQ(reduced(wide, 4).rgb, wide.rgb);
 }
 
 TEST(AbsoluteDifference, IsScaledAndClipped) {

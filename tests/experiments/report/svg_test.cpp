@@ -166,18 +166,74 @@ TEST(BarChart, LogAxisTakesPositiveValuesOnly) {
 }
 
 TEST(HeatMap, DrawsEveryCell) {
-  const std::string svg =
-      heat_map({"r0", "r1"}, {"c0", "c1", "c2"}, {1, 2, 3, kNan, kInf, 6}, "dB", {"", "step", "layer"});
+  const std::string svg = heat_map({.rows = {"r0", "r1"},
+                                    .columns = {"c0", "c1", "c2"},
+                                    .values = {1, 2, 3, kNan, kInf, 6},
+                                    .value_label = "dB"},
+                                   {"", "step", "layer"});
   expect_clean(svg);
   for (const char* tip : {"r0 · c0: 1<", "r1 · c0: nan<", "r1 · c1: inf<", "r1 · c2: 6<"})
     EXPECT_NE(svg.find(tip), std::string::npos) << tip;
-  expect_clean(heat_map({}, {}, {}, "", {}));
-  expect_clean(heat_map({"r"}, {"c"}, {kNan}, "", {"", "", "", false, true}));
+  expect_clean(heat_map({}, {}));
+  expect_clean(heat_map({.rows = {"r"}, .columns = {"c"}, .values = {kNan}}, {"", "", "", false, true}));
   EXPECT_TRUE(throws_error(
       [] {
-        heat_map({"r"}, {"c"}, {1, 2}, "", {});
+        heat_map({.rows = {"r"}, .columns = {"c"}, .values = {1, 2}}, {});
       },
       Errc::kConfig, {"1 x 1", "2 values"}));
+}
+
+TEST(HeatMap, OneOfSeveralHasOneElementACellAndTheRangeOfAll) {
+  HeatMap map{.rows = {"r"}, .columns = {"a", "b", "c"}, .values = {1, kNan, 2}};
+  map.range.add({0, 4}, false);
+  map.marked = 2;
+  map.one_of_several = true;
+  const std::string svg = heat_map(map, {"title"});
+  expect_clean(svg);
+  const size_t begin = svg.find("<g data-stops"), end = svg.find("</g>");
+  ASSERT_LT(begin, end);
+  EXPECT_EQ(occurrences(svg.substr(begin, end - begin), "<rect"), 3u);
+  EXPECT_NE(svg.find("data-lo=\"0\" data-hi=\"4\" data-log=\"0\""), std::string::npos);
+  EXPECT_EQ(occurrences(svg, "stroke-width:2\""), 1u);
+}
+
+ParetoPoint at(const std::string& label, double x, double y) { return {label, x, y, y - 1, y + 1}; }
+
+TEST(ParetoFront, HoldsWhatNothingBeats) {
+  const std::vector<ParetoSeries> series = {
+      {"s", {at("beaten", 5, 1), at("small", 1, 1), at("worse", 1, 0), at("nan", kNan, 9)}},
+      {"t",
+       {at("good", 3, 4), at("twin", 3, 4), at("equal but larger", 4, 4), at("best", 5, 6),
+        at("none", 0.5, kNan)}}};
+  std::vector<std::string> labels;
+  for (const ParetoPoint& p : pareto_front(series)) labels.push_back(p.label);
+  EXPECT_EQ(labels, (std::vector<std::string>{"small", "good", "twin", "best"}));
+  EXPECT_TRUE(pareto_front({}).empty());
+}
+
+TEST(ParetoChart, DrawsPointsIntervalsFrontsAndTheirNames) {
+  const std::string svg = pareto_chart({{"s", {at("a", 1, 1), at("b<&>", 2, 3), at("c", 2, 2)}},
+                                        {"t", {at("d", 3, 9), {"e", 4, 1, kNan, kNan}}}},
+                                       {"title", "bits", "dB"});
+  expect_clean(svg);
+  EXPECT_EQ(occurrences(svg, "] dB</title>"), 5u);
+  EXPECT_NE(svg.find("b&lt;&amp;&gt;: 2 bits, 3 [2, 4] dB"), std::string::npos);
+  EXPECT_EQ(occurrences(svg, "stroke-width:1.3;opacity:.55"), 4u * 3);  // whiskers: a stem and two ends
+  EXPECT_EQ(occurrences(svg, "front of all cells"), 1u);
+  EXPECT_EQ(occurrences(svg, "front of s"), 1u);
+  EXPECT_EQ(occurrences(svg, "front of t"), 0u);  // one point only
+  for (const char* label : {">a<", ">b&lt;&amp;&gt;<", ">d<"})
+    EXPECT_NE(svg.find(label), std::string::npos) << label;
+  EXPECT_EQ(svg.find(">c<"), std::string::npos);
+  expect_clean(pareto_chart({}, {}));
+  expect_clean(pareto_chart({{"s", {at("a", kNan, kInf), at("b", kInf, 1)}}}, {"", "", "", true, true}));
+}
+
+TEST(Charts, ATitleStandsAboveTheDrawing) {
+  const std::string svg = line_chart({}, {"Title <1>"});
+  EXPECT_NE(svg.find("aria-label=\"Title &lt;1&gt;\" viewBox=\"0 -28 960 368\" width=\"960\" height=\"368\""),
+            std::string::npos);
+  EXPECT_NE(svg.find(">Title &lt;1&gt;</text>"), std::string::npos);
 }
 
 TEST(Charts, SmallLineChartIsTheGoldenOne) {

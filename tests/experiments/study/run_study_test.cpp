@@ -6,9 +6,11 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <sstream>
 
 #include "core/io/files.h"
 #include "core/io/yaml.h"
+#include "experiments/study/event_log.h"
 #include "experiments/study/table_rows.h"
 #include "experiments/tables/run_views.h"
 #include "tests/support/random_model.h"
@@ -103,6 +105,31 @@ TEST_F(RunStudy, FinishedCellsAreNotRunAgain) {
   EXPECT_EQ(second.reused, 3);
   EXPECT_EQ(fs::last_write_time(first.folder + "/cells/int4-rtn.h5"), stamp);
   testing::expect_same_tables(first.results.tables, second.results.tables, false);
+}
+
+TEST_F(RunStudy, EventsTellTheHistoryOfBothRuns) {
+  const StudyConfig s = small_study();
+  const StudyRun first = run(s);
+  fs::remove(first.folder + "/cells/nvfp4-svdquant.h5");
+  run(s);
+  std::istringstream lines(read_file(first.folder + "/events.jsonl"));
+  std::string names;
+  double last = 0;
+  for (std::string line; std::getline(lines, line);) {
+    const Value event = parse_yaml(line, "events.jsonl");
+    names += event.find("event")->scalar + " ";
+    EXPECT_LE(last, seconds_of_utc(event.find("time")->scalar));
+    last = seconds_of_utc(event.find("time")->scalar);
+    if (event.find("event")->scalar != "cell_finished" || event.find("cell")->scalar != "int4/rtn") continue;
+    const Table& cells = first.results.table("/cells");
+    EXPECT_EQ(event.find("status")->scalar, "ok");
+    EXPECT_EQ(event.find("psnr_db")->as_number(""), numbers(cells, "psnr_db")[1]);
+    EXPECT_EQ(event.find("bits_per_weight")->as_number(""), 4.25);
+    EXPECT_EQ(event.find("n")->as_integer(""), 5);
+  }
+  const std::string cell = "cell_started cell_finished ", reused = "cell_reused ";
+  EXPECT_EQ(names, "run_started calibrated " + cell + cell + cell + cell + "run_finished run_started " +
+                       reused + reused + reused + "calibrated " + cell + "run_finished ");
 }
 
 TEST_F(RunStudy, WhatMakesNoSenseIsSkippedAndSaysWhy) {

@@ -48,6 +48,10 @@ const std::string& Options::word(const std::string& what) const {
   return words_.front();
 }
 
+bool is_override(const std::string& word) {
+  return word.substr(0, 1) == "~" || word.find('=') != std::string::npos;
+}
+
 int thread_count(int64_t asked) {
   SVDLAB_REQUIRE(asked >= 0 && asked <= 4096, Errc::kConfig, "--threads must be in [0, 4096], not ", asked);
   return asked > 0 ? static_cast<int>(asked)

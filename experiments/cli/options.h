@@ -33,6 +33,9 @@ class Options {
   std::vector<std::string> words_;
 };
 
+/// True for a.b=c, +a.b=c and ~a.b among the words of a study command, which are otherwise files.
+bool is_override(const std::string& word);
+
 /// `threads` of a command line: 0 means all cores; kConfig when negative.
 int thread_count(int64_t asked);
 

@@ -13,8 +13,6 @@ namespace {
 
 namespace po = boost::program_options;
 
-bool is_override(const std::string& word) { return word[0] == '~' || word.find('=') != std::string::npos; }
-
 int dry_run(const StudyConfig& study, const RunOptions& options) {
   for (const std::string& line : describe_study(study, options)) std::cout << line << "\n";
   std::cout << "---\n" << to_yaml(study.resolved);

@@ -2,19 +2,22 @@
 
 #include "core/base/error.h"
 #include "core/io/safetensors.h"
-#include "eval/resnet20.h"
+#include "eval/cifar_resnet.h"
+#include "eval/script_network.h"
 #include "eval/squeezenet.h"
 
 namespace svdlab {
 
-std::unique_ptr<FeatureNetwork> load_feature_network(const std::string& path) {
+std::unique_ptr<FeatureNetwork> load_feature_network(const std::string& path, ScriptInput input) {
+  if (path.ends_with(".pt")) return std::make_unique<ScriptNetwork>(path, input);
   const SafetensorsFile file(path);
   const auto has = [&](const char* name) { return file.entries().count(name) > 0; };
-  if (has("layer1.0.conv1.weight")) return std::make_unique<ResNet20>(path);
+  if (has("layer1.0.conv1.weight")) return std::make_unique<CifarResNet>(path);
   if (has("features.3.squeeze.weight")) return std::make_unique<SqueezeNet>(path);
   throw Error(Errc::kInput, concat(path,
-                                   ": no feature network known here; resnet20 has a tensor "
-                                   "layer1.0.conv1.weight, squeezenet features.3.squeeze.weight"));
+                                   ": no feature network known here; a CIFAR ResNet has a tensor "
+                                   "layer1.0.conv1.weight, squeezenet features.3.squeeze.weight, and "
+                                   "TorchScript is a file .pt"));
 }
 
 Tensor picture_tensor(const Image& picture) {

@@ -6,11 +6,10 @@
 #include "core/base/error.h"
 #include "core/base/parallel.h"
 #include "core/runtime/single_thread.h"
-#include "eval/frechet_interval.h"
-#include "eval/kid.h"
 #include "eval/ms_ssim.h"
-#include "eval/precision_recall.h"
+#include "eval/picture_check.h"
 #include "eval/psnr.h"
+#include "eval/set_metrics.h"
 #include "eval/ssim.h"
 #include "eval/ssim_sk.h"
 
@@ -31,7 +30,7 @@ Pair measured_pair(const Image& a, const Image& b, const FolderMeasurement& how)
   p.psnr = psnr_of(p.squared_error);
   p.ssim_tm = ssim_tm(a, b), p.ssim_sk = ssim_sk(a, b);
   if (large_enough(p)) p.ms_ssim = ms_ssim(a, b);
-  if (how.lpips) p.lpips = how.lpips->distance(a, b);
+  if (how.lpips && how.lpips->takes(a.width, a.height)) p.lpips = how.lpips->distance(a, b);
   if (how.network) p.reference = how.network->features(a), p.candidate = how.network->features(b);
   return p;
 }
@@ -53,11 +52,12 @@ std::vector<Pair> measured_pairs(const PicturePairs& pairs, const FolderMeasurem
 
 class Collector {
  public:
-  Collector(const std::vector<Pair>& pairs, FolderMetrics& out) : pairs_(pairs), out_(out) {}
+  Collector(const PicturePairs& names, const std::vector<Pair>& pairs, Measurements& out)
+      : names_(names), pairs_(pairs), out_(out) {}
 
   void add(const std::string& metric, const Interval& interval, const std::string& implementation,
            const std::string& unit = "") {
-    out_.values.push_back({metric, unit, interval, implementation});
+    out_.add(metric, interval, implementation, names_.reference, unit);
   }
   void add_mean(const std::string& metric, double Pair::*value, const std::string& implementation,
                 const std::string& unit = "") {
@@ -65,11 +65,20 @@ class Collector {
     for (const Pair& p : pairs_) items.push_back(p.*value);
     add(metric, bootstrap_mean(items, metric), implementation, unit);
   }
-  void note(const std::string& text) { out_.notes.push_back(text); }
+  // The same if every picture is `fit`; else a note that names the first one that is not.
+  template <class Fit>
+  void add_mean_if(const Fit& fit, const std::string& why, const std::string& metric, double Pair::*value,
+                   const std::string& implementation) {
+    const auto bad = std::find_if_not(pairs_.begin(), pairs_.end(), fit);
+    if (bad == pairs_.end()) return add_mean(metric, value, implementation);
+    out_.note(concat(metric, ": not measured; ", names_.names[bad - pairs_.begin()], " is ", bad->width,
+                     " x ", bad->height, ", ", why));
+  }
 
  private:
+  const PicturePairs& names_;
   const std::vector<Pair>& pairs_;
-  FolderMetrics& out_;
+  Measurements& out_;
 };
 
 void add_psnr(const std::vector<Pair>& pairs, Collector& to) {
@@ -93,15 +102,11 @@ void add_psnr(const std::vector<Pair>& pairs, Collector& to) {
   to.add("psnr_pooled", pooled, "dB of the error over all pixels, range 255", "dB");
 }
 
-void add_ssim(const PicturePairs& names, const std::vector<Pair>& pairs, Collector& to) {
+void add_ssim(Collector& to) {
   to.add_mean("ssim_tm", &Pair::ssim_tm, "torchmetrics >= 1.4.2, Gaussian 11 x 11");
   to.add_mean("ssim_sk", &Pair::ssim_sk, "scikit-image default, uniform 7 x 7");
-  const auto small = std::find_if_not(pairs.begin(), pairs.end(), large_enough);
-  if (small == pairs.end())
-    to.add_mean("ms_ssim", &Pair::ms_ssim, "torchmetrics, 5 scales, relu");
-  else
-    to.note(concat("ms_ssim: not measured; ", names.names[small - pairs.begin()], " is ", small->width, " x ",
-                   small->height, ", five scales take sides of at least ", kMsSsimLeastSide));
+  to.add_mean_if(large_enough, concat("five scales take sides of at least ", kMsSsimLeastSide), "ms_ssim",
+                 &Pair::ms_ssim, "torchmetrics, 5 scales, relu");
 }
 
 void add_class_agreement(const std::vector<Pair>& pairs, const std::string& network, Collector& to) {
@@ -111,40 +116,31 @@ void add_class_agreement(const std::vector<Pair>& pairs, const std::string& netw
   to.add("class_agreement", bootstrap_mean(same, "class_agreement"), network);
 }
 
-void add_set_metrics(const std::vector<Pair>& pairs, const std::string& network, Collector& to) {
-  constexpr int64_t kNeighbours = 3;
-  const auto n = static_cast<int64_t>(pairs.size());
-  if (n <= kNeighbours)
-    return to.note(concat("frechet, kid, precision, recall: not measured; ", n, " pairs, they take at least ",
-                          kNeighbours + 1));
-  std::vector<Tensor> rows_a, rows_b;
-  for (const Pair& p : pairs) rows_a.push_back(p.reference.values), rows_b.push_back(p.candidate.values);
-  const SingleThreadScope one;
-  const Tensor a = at::stack(rows_a), b = at::stack(rows_b);
-  to.add("frechet", frechet_interval(a, b, "frechet"), network);
-  to.add("kid", kid(a, b, {.paired = true}),
-         concat(network, ", 100 subsets of ", std::min<int64_t>(n / 2, 1000), ", sides of different items"));
-  const PrecisionRecall manifold = precision_recall(a, b, kNeighbours);
-  const std::string neighbours = concat(network, ", k = ", kNeighbours);
-  to.add("precision", manifold.precision, neighbours);
-  to.add("recall", manifold.recall, neighbours);
-  to.note("precision, recall: near 1 as long as each picture stays near its partner");
-  if (n < 4 * a.size(1))
-    to.note(concat("frechet: ", n, " pictures are few for ", a.size(1),
-                   " features; compare only with values of the same n"));
+void add_network_metrics(const PicturePairs& names, const std::vector<Pair>& pairs,
+                         const std::string& network, Measurements& out) {
+  if (pairs.size() < 2)
+    return out.note("frechet, kid, precision, recall: not measured; one pair, they take several");
+  std::vector<Tensor> a, b;
+  for (const Pair& p : pairs) a.push_back(p.reference.values), b.push_back(p.candidate.values);
+  add_set_metrics(feature_set(names.reference, network, names.names, a),
+                  feature_set(names.candidate, network, names.names, b), /*paired=*/true, network, out);
 }
 
 }  // namespace
 
-FolderMetrics measure_folders(const PicturePairs& names, const FolderMeasurement& how) {
+Measurements measure_folders(const PicturePairs& names, const FolderMeasurement& how) {
+  Measurements out;
+  for (const std::string& folder : {names.reference, names.candidate})
+    for (const std::string& note : check_pictures(folder, names.names)) out.note(note);
   const std::vector<Pair> pairs = measured_pairs(names, how);
-  FolderMetrics out;
-  Collector to(pairs, out);
+  Collector to(names, pairs, out);
   add_psnr(pairs, to);
-  add_ssim(names, pairs, to);
-  if (how.lpips) to.add_mean("lpips", &Pair::lpips, how.lpips->name());
+  add_ssim(to);
+  if (how.lpips)
+    to.add_mean_if([&](const Pair& p) { return how.lpips->takes(p.width, p.height); },
+                   "too small for its network", "lpips", &Pair::lpips, how.lpips->name());
   if (!how.network) return out;
-  add_set_metrics(pairs, how.network->name(), to);
+  add_network_metrics(names, pairs, how.network->name(), out);
   add_class_agreement(pairs, how.network->name(), to);
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include "core/ir/tensor.h"
 #include "eval/bootstrap.h"
+#include "eval/frechet.h"
 
 namespace svdlab {
 
@@ -12,5 +13,8 @@ namespace svdlab {
 /// interval says how much another draw of items would move the value, not how far a small n biases it. lo
 /// and hi are NaN when a value is not finite. Throws kInput on unequal shapes and below two rows.
 Interval frechet_interval(const Tensor& a, const Tensor& b, const std::string& name);
+
+/// The same of features [n, D] against fixed statistics: only the rows of `b` are resampled.
+Interval frechet_interval(const FeatureStats& a, const Tensor& b, const std::string& name);
 
 }  // namespace svdlab

@@ -10,8 +10,13 @@ namespace svdlab {
 NetworkWeights::NetworkWeights(const std::string& path, const std::string& network)
     : file_(path), path_(path), network_(network) {}
 
+std::string NetworkWeights::metadata(const std::string& key) const {
+  const auto found = file_.metadata().find(key);
+  return found == file_.metadata().end() ? "" : found->second;
+}
+
 Tensor NetworkWeights::take(const std::string& name, at::IntArrayRef shape) const {
-  if (file_.entries().count(name) == 0) {
+  if (!has(name)) {
     std::vector<std::string> names;
     for (const auto& [known, entry] : file_.entries()) names.push_back(known);
     throw Error(Errc::kInput, concat(path_, ": no tensor ", name, ", which ", network_,

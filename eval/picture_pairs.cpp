@@ -6,6 +6,7 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "eval/measured.h"
 
 namespace svdlab {
 namespace {
@@ -24,13 +25,13 @@ std::string lower(std::string text) {
   return text;
 }
 
-// The pictures of a folder; `others`: something else in it would be read as one too.
-Names pictures_in(const std::string& folder, bool& others) {
+// The files of a folder with this extension; `others`: something else in it would be read as a picture too.
+Names files_in(const std::string& folder, const std::string& wanted, bool& others) {
   SVDLAB_REQUIRE(fs::is_directory(folder), Errc::kInput, folder, ": is not a folder");
   Names names;
   for (const auto& entry : fs::directory_iterator(folder)) {
     const std::string name = entry.path().filename().string(), extension = entry.path().extension().string();
-    if (entry.is_regular_file() && extension == ".png" && name != "grid.png")
+    if (entry.is_regular_file() && extension == wanted && name != "grid.png")
       names.insert(name);
     else
       others = others || entry.is_directory() || picture_extensions().count(lower(extension)) > 0;
@@ -44,28 +45,34 @@ std::vector<std::string> only_in(const Names& a, const Names& b) {
   return out;
 }
 
-std::string first_of(const std::vector<std::string>& names) {
-  std::string out;
-  for (size_t i = 0; i < std::min<size_t>(names.size(), 3); ++i) out += (i ? ", " : "") + names[i];
-  return out + (names.size() > 3 ? " ..." : "");
-}
-
 void require_partners(const std::vector<std::string>& alone, const std::string& in,
                       const std::string& other) {
-  SVDLAB_REQUIRE(alone.empty(), Errc::kInput, in, ": ", alone.size(), " of its pictures ",
-                 alone.size() == 1 ? "is" : "are", " not in ", other, ": ", first_of(alone),
+  SVDLAB_REQUIRE(alone.empty(), Errc::kInput, in, ": ", alone.size(), " of its files ",
+                 alone.size() == 1 ? "is" : "are", " not in ", other, ": ", first_names(alone),
                  "; --allow-missing goes on without");
 }
 
 }  // namespace
 
+std::vector<std::string> pictures_of(const std::string& folder) {
+  bool others = false;
+  const Names names = files_in(folder, ".png", others);
+  SVDLAB_REQUIRE(!names.empty(), Errc::kInput, folder, ": no picture <name>.png in it");
+  return {names.begin(), names.end()};
+}
+
 PicturePairs pair_pictures(const std::string& reference, const std::string& candidate, bool allow_missing) {
+  return pair_files(reference, candidate, ".png", allow_missing);
+}
+
+PicturePairs pair_files(const std::string& reference, const std::string& candidate,
+                        const std::string& extension, bool allow_missing) {
   PicturePairs pairs{.reference = reference, .candidate = candidate};
-  const Names a = pictures_in(reference, pairs.more_in_folders);
-  const Names b = pictures_in(candidate, pairs.more_in_folders);
+  const Names a = files_in(reference, extension, pairs.more_in_folders);
+  const Names b = files_in(candidate, extension, pairs.more_in_folders);
   std::set_intersection(a.begin(), a.end(), b.begin(), b.end(), std::back_inserter(pairs.names));
-  SVDLAB_REQUIRE(!pairs.names.empty(), Errc::kInput, reference, " (", a.size(), " pictures .png) and ",
-                 candidate, " (", b.size(), ") have no name in common",
+  SVDLAB_REQUIRE(!pairs.names.empty(), Errc::kInput, reference, " (", a.size(), " files ", extension,
+                 ") and ", candidate, " (", b.size(), ") have no name in common",
                  a.empty() || b.empty() ? "" : concat(", e.g. ", *a.begin(), " and ", *b.begin()));
   const std::vector<std::string> only_a = only_in(a, b), only_b = only_in(b, a);
   if (!allow_missing)

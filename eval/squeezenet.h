@@ -1,4 +1,5 @@
 #pragma once
+#include <algorithm>
 #include <array>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ class SqueezeNet : public FeatureNetwork {
   explicit SqueezeNet(const NetworkWeights& weights);
 
   std::string name() const override { return "squeezenet1.1 512-d"; }
+  bool takes(int width, int height) const override { return std::min(width, height) >= kLeastSide; }
   /// Mean over the pixels of the last layer [512], of a picture normalised by the ImageNet mean and
   /// deviation. No classifier. Sides of at least kLeastSide.
   PictureFeatures features(const Image& picture) const override;

@@ -15,8 +15,12 @@ Sampler::Sampler(const Executor& executor, const Model& model, SamplerOptions op
     : executor_(executor),
       embeds_guidance_(model.graph.facts.at("guidance_embeds") != 0),
       options_(std::move(options)),
-      sigmas_(flux_sigmas(options_.steps, options_.facts.height / 2 * (options_.facts.width / 2))),
+      sigmas_(options_.sigmas.empty()
+                  ? flux_sigmas(options_.steps, options_.facts.height / 2 * (options_.facts.width / 2))
+                  : options_.sigmas),
       image_ids_(image_ids(options_.facts.height, options_.facts.width, at::TensorOptions(at::kFloat))) {
+  SVDLAB_REQUIRE(static_cast<int64_t>(sigmas_.size()) == options_.steps + 1, Errc::kConfig, options_.steps,
+                 " steps take ", options_.steps + 1, " noise levels, not ", sigmas_.size());
   SVDLAB_REQUIRE(embeds_guidance_ || options_.guidance == 1.0 || options_.unconditional.has_value(),
                  Errc::kConfig, "guidance ", options_.guidance,
                  " needs the model's \"no class\" conditioning; use guidance 1 or give it");

@@ -16,6 +16,8 @@ struct SamplerOptions {
   /// "No class" conditioning for classifier-free guidance (two forwards a step); not needed when the
   /// checkpoint embeds its guidance (one forward) or guidance is 1.
   std::optional<SampleItem> unconditional;
+  /// Noise levels, steps + 1 of them, from a checkpoint's own scheduler; empty: flux_sigmas.
+  std::vector<double> sigmas;
 };
 
 /// What one item's run left behind.

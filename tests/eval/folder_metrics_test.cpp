@@ -25,6 +25,7 @@ using testing::throws_error;
 class FirstBytes : public FeatureNetwork {
  public:
   std::string name() const override { return "first bytes"; }
+  bool takes(int, int) const override { return true; }
   PictureFeatures features(const Image& p) const override {
     return {picture_tensor(p).flatten().slice(0, 0, 3), p.rgb[0] % 2};
   }
@@ -37,7 +38,7 @@ class Folders : public ::testing::Test {
     const auto [a, b] = pattern(width, height, amplitude);
     write_png(a_ + "/" + name, a), write_png(b_ + "/" + name, b);
   }
-  static const Measured* find(const FolderMetrics& m, const std::string& name) {
+  static const Measured* find(const Measurements& m, const std::string& name) {
     const auto at =
         std::find_if(m.values.begin(), m.values.end(), [&](const Measured& v) { return v.metric == name; });
     return at == m.values.end() ? nullptr : &*at;
@@ -63,7 +64,7 @@ TEST_F(Folders, AMissingPartnerIsRefusedByNameOrLeftOut) {
   add("x.png", 8, 8, 3);
   for (const char* name : {"p", "q", "r", "s"}) write_file(b_ + "/" + name + ".png", "");
   EXPECT_TRUE(throws_error([&] { pair_pictures(a_, b_); }, Errc::kInput,
-                           {"4 of its pictures", "p.png, q.png, r.png ...", "--allow-missing"}));
+                           {"4 of its files", "p.png, q.png, r.png ...", "--allow-missing"}));
   write_file(a_ + "/z.png", "");
   EXPECT_TRUE(throws_error([&] { pair_pictures(a_, b_); }, Errc::kInput, {"1 of its", "z.png"}));
   const PicturePairs pairs = pair_pictures(a_, b_, true);
@@ -86,7 +87,7 @@ TEST_F(Folders, PairsThatCannotBeMeasuredAreRefused) {
 
 TEST_F(Folders, ValuesAreTheMetricsOwn) {
   add("x.png", 32, 32, 10), add("y.png", 32, 32, 60);
-  const FolderMetrics m = measure_folders(pair_pictures(a_, b_), {});
+  const Measurements m = measure_folders(pair_pictures(a_, b_), {});
   const auto x = pattern(32, 32, 10), y = pattern(32, 32, 60);
   ASSERT_EQ(m.values.size(), 4u);
   const Interval& mean = find(m, "psnr_mean")->interval;
@@ -106,7 +107,7 @@ TEST_F(Folders, LargePicturesHaveMsSsimAndMixedSizesNoPooledInterval) {
   add("x.png", 176, 180, 10);
   EXPECT_NE(find(measure_folders(pair_pictures(a_, b_), {}), "ms_ssim"), nullptr);
   add("y.png", 32, 32, 10);
-  const FolderMetrics m = measure_folders(pair_pictures(a_, b_), {});
+  const Measurements m = measure_folders(pair_pictures(a_, b_), {});
   EXPECT_EQ(find(m, "ms_ssim"), nullptr);
   EXPECT_TRUE(std::isnan(find(m, "psnr_pooled")->interval.lo));
 }
@@ -115,18 +116,18 @@ TEST_F(Folders, NetworksAddSetMetricsWhateverTheThreads) {
   for (int i = 0; i < 11; ++i) add(concat("p", i, ".png"), 8 + i, 8, 3 + 7 * i);
   const FirstBytes network;
   const PicturePairs pairs = pair_pictures(a_, b_);
-  const FolderMetrics one = measure_folders(pairs, {.network = &network});
-  const FolderMetrics two = measure_folders(pairs, {.network = &network, .threads = 3});
+  const Measurements one = measure_folders(pairs, {.network = &network});
+  const Measurements two = measure_folders(pairs, {.network = &network, .threads = 3});
   ASSERT_EQ(one.values.size(), two.values.size());
   for (size_t i = 0; i < one.values.size(); ++i)
     EXPECT_EQ(one.values[i].interval.value, two.values[i].interval.value) << one.values[i].metric;
   for (const char* name : {"frechet", "kid", "precision", "recall", "class_agreement"})
     ASSERT_NE(find(one, name), nullptr) << name;
   EXPECT_EQ(find(one, "class_agreement")->implementation, "first bytes");
-  EXPECT_NE(one.notes.back().find("few for 3 features"), std::string::npos);
-  const FolderMetrics few = measure_folders({a_, b_, {"p0.png", "p1.png", "p2.png"}}, {.network = &network});
+  EXPECT_NE(one.notes.at(1).find("11 pictures are few for 3 features"), std::string::npos) << one.notes.at(1);
+  const Measurements few = measure_folders({a_, b_, {"p0.png", "p1.png", "p2.png"}}, {.network = &network});
   EXPECT_EQ(find(few, "kid"), nullptr);
-  EXPECT_NE(few.notes.back().find("3 pairs"), std::string::npos);
+  EXPECT_NE(few.notes.back().find("3 pictures, they take"), std::string::npos);
 }
 
 TEST(FrechetInterval, SurroundsTheValueAndNarrowsWithN) {

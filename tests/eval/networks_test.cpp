@@ -11,7 +11,7 @@
 #include "eval/frechet.h"
 #include "eval/lpips.h"
 #include "eval/network_weights.h"
-#include "eval/resnet20.h"
+#include "eval/cifar_resnet.h"
 #include "eval/squeezenet.h"
 #include "tests/support/support.h"
 
@@ -47,11 +47,11 @@ Tensor all_features(const FeatureNetwork& network, const Image& batch, bool post
   return at::stack(rows);
 }
 
-TEST(ResNet20, LogitsAndFeaturesOfTheFirstTestPicture) {
+TEST(CifarResNet, LogitsAndFeaturesOfTheFirstTestPicture) {
   const std::string file = kData + "cifar10/cifar10_batch_50.png";
   REQUIRE_FILE(kResNet);
   REQUIRE_FILE(file);
-  const ResNet20 network(kResNet);
+  const CifarResNet network(kResNet);
   const PictureFeatures f = network.features(cifar(read_png(file), 0));
   const Value golden = expected("resnet20");
   const Tensor logits = network.logits(f.values);
@@ -68,13 +68,13 @@ TEST(ResNet20, LogitsAndFeaturesOfTheFirstTestPicture) {
   EXPECT_EQ(f.label, 3);
 }
 
-TEST(ResNet20, AccuracyAndFrechetDistancesOnCifar) {
+TEST(CifarResNet, AccuracyAndFrechetDistancesOnCifar) {
   const std::string train = kData + "cifar10/cifar10_batch_0.png",
                     test = kData + "cifar10/cifar10_batch_50.png";
   const std::string labels_file = kData + "cifar10/labels.txt";
   REQUIRE_FILE(kResNet);
   for (const std::string& file : {train, test, labels_file}) REQUIRE_FILE(file);
-  const ResNet20 network(kResNet);
+  const CifarResNet network(kResNet);
   const Image batch = read_png(test);
   std::ifstream in(labels_file);
   const std::vector<int64_t> labels{std::istream_iterator<int64_t>(in), {}};
@@ -100,7 +100,7 @@ Tensor torch_rand(std::mt19937& words, at::IntArrayRef shape) {
 
 TEST(Lpips, AgreesWithTorchmetricsOnItsRandomPictures) {
   REQUIRE_FILE(kLpips);
-  const LpipsSqueeze lpips(kLpips, LpipsNormalise::kTorchmetrics);
+  const Lpips lpips(kLpips, LpipsNormalise::kTorchmetrics);
   std::mt19937 words(42);
   const Tensor a = torch_rand(words, {2, 3, 100, 100}) * 2 - 1;
   const Tensor b = torch_rand(words, {2, 3, 100, 100}) * 2 - 1;
@@ -116,7 +116,7 @@ TEST(Lpips, DistancesOfTheExamplePictures) {
   REQUIRE_FILE(kLpips);
   const std::string folder = kData + "lpips/";
   for (const char* name : {"ex_ref.png", "ex_p0.png", "ex_p1.png"}) REQUIRE_FILE(folder + name);
-  const LpipsSqueeze lpips(kLpips);
+  const Lpips lpips(kLpips);
   const Image reference = read_png(folder + "ex_ref.png");
   const Value golden = expected("lpips_squeeze");
   for (const std::string other : {"ex_p0", "ex_p1"}) {
@@ -129,7 +129,7 @@ TEST(Lpips, DistancesOfTheExamplePictures) {
 
 TEST(Lpips, RefusesPicturesItCannotCompare) {
   REQUIRE_FILE(kLpips);
-  const LpipsSqueeze lpips(kLpips);
+  const Lpips lpips(kLpips);
   const auto zeros = [](int64_t h, int64_t w) { return at::zeros({1, 3, h, w}); };
   EXPECT_EQ(lpips.distance(zeros(17, 17), zeros(17, 17)), 0.0);
   EXPECT_TRUE(throws_error([&] { lpips.distance(zeros(16, 40), zeros(16, 40)); }, Errc::kInput,
@@ -149,7 +149,7 @@ TEST(SqueezeNet, FeaturesAreTheMeanOfTheLastTap) {
   EXPECT_TRUE(throws_error([&] { network->features({40, 33, {}}); }, Errc::kInput, {"40 x 33", "0 bytes"}));
 }
 
-TEST(ResNet20, TakesNoOtherSize) {
+TEST(CifarResNet, TakesNoOtherSize) {
   REQUIRE_FILE(kResNet);
   const auto network = load_feature_network(kResNet);
   EXPECT_EQ(network->name(), "resnet20-cifar10 64-d");
@@ -180,7 +180,7 @@ TEST(NetworkWeights, RefusalsNameFileTensorAndValues) {
   save("a.weight", at::ones({2, 3}, at::kHalf));
   EXPECT_EQ(NetworkWeights(path, "net").take("a.weight", {2, 3}).scalar_type(), at::kFloat);
   EXPECT_TRUE(
-      throws_error([&] { load_feature_network(path); }, Errc::kInput, {"net.safetensors", "resnet20"}));
+      throws_error([&] { load_feature_network(path); }, Errc::kInput, {"net.safetensors", "CIFAR ResNet"}));
 }
 
 }  // namespace

@@ -105,7 +105,7 @@ TEST_F(Eval, RefusalsAreOneLineWithTheRightCode) {
     const char* part;
   };
   for (const Misuse& m :
-       std::vector<Misuse>{{{}, 3, "1 of its pictures is not in"},
+       std::vector<Misuse>{{{}, 3, "1 of its files is not in"},
                            {{"--json", "--emit-commands"}, 2, "exclude each other"},
                            {{"word"}, 2, "unexpected word"},
                            {{"--lpip", "x"}, 2, "nearest: --lpips"},

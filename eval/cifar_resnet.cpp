@@ -1,12 +1,16 @@
-#include "eval/resnet20.h"
+#include "eval/cifar_resnet.h"
 
 #include "core/base/error.h"
-#include "eval/network_weights.h"
 
 namespace svdlab {
 
-ResNet20::ResNet20(const std::string& path) {
-  const NetworkWeights weights(path, "resnet20");
+CifarResNet::CifarResNet(const std::string& path) {
+  const NetworkWeights weights(path, "a CIFAR ResNet");
+  int64_t depth = 0;  // blocks a stage
+  while (weights.has("layer1." + std::to_string(depth) + ".conv1.weight")) ++depth;
+  const std::string own = weights.metadata("name"), version = weights.metadata("version");
+  name_ = concat(own.empty() ? concat("resnet", 6 * depth + 2, "-cifar10") : own,
+                 version.empty() ? "" : " " + version, " 64-d");
   // `a` and `b`: names of the convolution and of its batch norm.
   const auto convolution = [&](const std::string& a, const std::string& b, int64_t in, int64_t out) {
     const auto statistic = [&](const char* name) { return weights.take(b + name, {out}).to(at::kDouble); };
@@ -17,7 +21,7 @@ ResNet20::ResNet20(const std::string& path) {
   };
   stem_ = convolution("conv1", "bn1", 3, 16);
   for (int64_t stage = 1, in = 16, out = 16; stage <= 3; ++stage, out *= 2)
-    for (int64_t index = 0; index < 3; ++index, in = out) {
+    for (int64_t index = 0; index < depth; ++index, in = out) {
       const std::string block = "layer" + std::to_string(stage) + "." + std::to_string(index) + ".";
       blocks_.push_back({convolution(block + "conv1", block + "bn1", in, out),
                          convolution(block + "conv2", block + "bn2", out, out), in == out ? 1 : 2});
@@ -26,11 +30,11 @@ ResNet20::ResNet20(const std::string& path) {
   bias_ = weights.take("linear.bias", {10});
 }
 
-Tensor ResNet20::apply(const Convolution& convolution, const Tensor& x, int64_t stride) {
+Tensor CifarResNet::apply(const Convolution& convolution, const Tensor& x, int64_t stride) {
   return at::conv2d(x, convolution.weight, {}, stride, 1) * convolution.scale + convolution.shift;
 }
 
-Tensor ResNet20::apply(const Block& block, const Tensor& x) {
+Tensor CifarResNet::apply(const Block& block, const Tensor& x) {
   const Tensor y = apply(block.second, apply(block.first, x, block.stride).relu(), 1);
   if (block.stride == 1) return (x + y).relu();
   const Tensor halved = x.slice(2, 0, c10::nullopt, 2).slice(3, 0, c10::nullopt, 2);
@@ -38,9 +42,9 @@ Tensor ResNet20::apply(const Block& block, const Tensor& x) {
   return (at::constant_pad_nd(halved, {0, 0, 0, 0, missing / 2, missing / 2}) + y).relu();
 }
 
-PictureFeatures ResNet20::features(const Image& picture) const {
-  SVDLAB_REQUIRE(picture.width == 32 && picture.height == 32, Errc::kInput, "a picture of ", picture.width,
-                 " x ", picture.height, "; resnet20 takes 32 x 32");
+PictureFeatures CifarResNet::features(const Image& picture) const {
+  SVDLAB_REQUIRE(takes(picture.width, picture.height), Errc::kInput, "a picture of ", picture.width, " x ",
+                 picture.height, "; ", name_, " takes 32 x 32");
   const NoGradGuard no_grad;
   const Tensor mean = at::tensor({0.485f, 0.456f, 0.406f}).view({1, 3, 1, 1});
   const Tensor deviation = at::tensor({0.229f, 0.224f, 0.225f}).view({1, 3, 1, 1});
@@ -50,6 +54,6 @@ PictureFeatures ResNet20::features(const Image& picture) const {
   return {pooled, logits(pooled).argmax().item<int64_t>()};
 }
 
-Tensor ResNet20::logits(const Tensor& features) const { return at::mv(weight_, features) + bias_; }
+Tensor CifarResNet::logits(const Tensor& features) const { return at::mv(weight_, features) + bias_; }
 
 }  // namespace svdlab

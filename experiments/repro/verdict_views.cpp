@@ -92,13 +92,24 @@ std::string listed(const std::vector<std::string>& lines) {
   return out;
 }
 
+/// Orderings that could be tested; the others are in orderings.csv and verdicts.json.
+template <class Show>
+std::string tested_orderings(const PaperTable& table, const Measured& measured, const Judgement& judgement,
+                             const Show& show) {
+  Judgement tested;
+  for (const TestedOrdering& o : judgement.orderings)
+    if (o.outcome != Outcome::kUntested) tested.orderings.push_back(o);
+  const size_t all = judgement.orderings.size(), shown = tested.orderings.size();
+  return (shown == 0 ? "" : show(ordering_table(table, measured, tested)) + "\n") +
+         concat(shown, " of ", all, " published orderings could be tested\n");
+}
+
 /// The parts that both texts have, each table shown by `show`.
 template <class Show>
 std::string parts(const PaperTable& table, const Measured& measured, const Judgement& judgement,
                   const std::string& heading, const Show& show) {
   std::string out = listed(repro_caption(table, measured));
-  out += "\n" + heading + "Orderings\n\n";
-  out += judgement.orderings.empty() ? "none published\n" : show(ordering_table(table, measured, judgement));
+  out += "\n" + heading + "Orderings\n\n" + tested_orderings(table, measured, judgement, show);
   for (const PaperSection& s : table.sections)
     out += "\n" + heading + s.name + "\n\n" + show(verdict_table(table, measured, judgement, s.name));
   out += "\n" + heading + "Rules, the first that fits\n\n" + listed(verdict_rules());

@@ -16,6 +16,7 @@ struct Analysis {
   std::string name, summary;
   std::string schemes, methods;     ///< of a model's cells unless the command line says otherwise; YAML lists
   int64_t items = 0, steps = 0;     ///< the same
+  std::string plan = "default";     ///< of a model's cells, YAML
   bool trajectories = false;        ///< needs the 16-bit run's trajectories
   std::vector<std::string> tables;  ///< those of analysis_tables() it fills
   /// Rows about one cell; nullptr: there are none.

@@ -43,6 +43,7 @@ StudyConfig study_of_model(const Analysis& analysis, const AnalysisRequest& requ
                         "guidance: null, seed: 0}"),
                  "svdlab analyze");
   study.at_or_add("model") = Value::text(request.source);
+  study.at_or_add("plan") = parse_yaml(analysis.plan, "plan");
   study.at_or_add("schemes") = names(request.schemes, analysis.schemes, "--scheme");
   study.at_or_add("methods") = names(request.methods, analysis.methods, "--method");
   for (const std::string& text : request.overrides) apply_override(study, text);

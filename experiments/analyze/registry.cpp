@@ -3,6 +3,14 @@
 
 namespace svdlab {
 
+namespace {
+
+// A study keeps adaLN linears in W4A16 in every cell; here they get each scheme like all others in blocks.
+constexpr const char* kEveryBlock =
+    R"([{match: "*blocks.*", recipe: {scheme: $scheme, method: $method}}, {match: "*", recipe: {scheme: bf16}}])";
+
+}  // namespace
+
 const std::vector<Analysis>& analyses() {
   static const std::vector<Analysis> table = {
       {.name = "layers",
@@ -11,6 +19,7 @@ const std::vector<Analysis>& analyses() {
        .methods = "[rtn]",
        .items = 1,
        .steps = 10,
+       .plan = kEveryBlock,
        .tables = {"/layer_facts", "/layer_errors"},
        .cell = layer_errors_by_scheme,
        .reference = layer_facts},

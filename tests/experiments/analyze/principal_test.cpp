@@ -16,7 +16,7 @@ using RowMajor = Eigen::Matrix<double, Eigen::Dynamic, Eigen::Dynamic, Eigen::Ro
 Eigen::JacobiSVD<Eigen::MatrixXd> eigen_svd(const Tensor& m) {
   const Tensor c = m.contiguous();
   const Eigen::MatrixXd copy = Eigen::Map<const RowMajor>(c.data_ptr<double>(), c.size(0), c.size(1));
-  return {copy, Eigen::ComputeThinU | Eigen::ComputeThinV};
+  return Eigen::JacobiSVD<Eigen::MatrixXd>(copy, Eigen::ComputeThinU | Eigen::ComputeThinV);
 }
 
 Tensor matrix(int64_t rows, int64_t cols) {

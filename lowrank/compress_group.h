@@ -12,7 +12,7 @@ struct GroupCompression {
   std::vector<CompressionLog> log;        ///< the same order
 };
 
-/// Compresses one set of groups that share a smoothing vector, single-threaded: fit the transform (each
+/// Compresses one set of groups that share a smoothing vector: fit the transform (each
 /// candidate goes through the driver in one round with weights rounded to nearest, then the output error is
 /// measured), fold it into the weights, run the driver on every branch partition. The Gram matrix a weight
 /// quantizer sees is that of x / smooth; the constant shift of unsigned activations is left out of it, since

@@ -7,6 +7,7 @@
 #include "core/ir/graph.h"
 #include "core/ir/stats.h"
 #include "lowrank/recipe.h"
+#include "quant/transform.h"
 
 namespace svdlab {
 
@@ -19,12 +20,15 @@ struct CompressionLog {
       total_energy = 0;       ///< of the branch partition's weight matrix before quantization
   std::vector<double> round_errors;  ///< see DriverResult::errors
   int best_round = 0;
+  std::vector<SearchStep> search;  ///< of the transform; with the first linear of tied groups, else empty
+  double search_seconds = 0;       ///< this linear's share of the transform's search
   double seconds = 0;  ///< this linear's share of the time of its tied groups: the column adds up to the work
 };
 
 struct CompressionOptions {
-  int threads = 1;                                    ///< scheduling only: the result does not depend on it
-  int64_t score_tokens = 1024;                        ///< reservoir tokens a search scores candidates on
+  int threads = 1;              ///< over groups; scheduling only: the result does not depend on it
+  int group_threads = 1;        ///< inside each group; likewise
+  int64_t score_tokens = 1024;  ///< reservoir tokens a search scores candidates on
   std::function<void(int done, int total)> progress;  ///< may be empty
 };
 

@@ -7,6 +7,7 @@
 #include "core/base/registry.h"
 #include "core/base/value.h"
 #include "core/ir/compressed.h"
+#include "lowrank/scorer.h"
 #include "lowrank/solver.h"
 #include "quant/weight_quantizer.h"
 
@@ -21,11 +22,14 @@ struct DriverProblem {
   const WeightQuantizer* quantizer = nullptr;
   const LowRankSolver* solver = nullptr;
   int64_t rank = 0;
+  Tensor start;  ///< LowRankFactors::basis of a similar problem for the first solve, or undefined
   /// Upper bound on the rounds of an iterative driver; 1 while a transform is being searched.
   int64_t max_rounds = std::numeric_limits<int64_t>::max();
   /// Output error of a candidate set of low-bit weights and factors (`factors.up` stacks the members' rows;
   /// undefined when rank is 0); may be absent (no statistics).
   std::function<double(const std::vector<QuantizedTensor>&, const LowRankFactors&)> score;
+  /// Moments of the input with the latent of a `down` factor; there whenever `score` is.
+  std::function<InputMoments(const Tensor& down)> moments;
 };
 
 struct DriverResult {
@@ -42,7 +46,7 @@ class Driver {
   virtual DriverResult drive(const DriverProblem& problem) const = 0;
   /// False: the result never has factors, and a recipe that asks for a rank is refused.
   virtual bool makes_branch() const = 0;
-  /// True: `DriverProblem::score` must be there, hence calibration statistics.
+  /// True: `DriverProblem::score` and `moments` must be there, hence calibration statistics.
   virtual bool needs_score() const = 0;
 };
 

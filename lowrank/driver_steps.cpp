@@ -17,6 +17,23 @@ std::vector<QuantizedTensor> quantize_members(const DriverProblem& problem, cons
   return out;
 }
 
+Tensor refitted_up(const Tensor& weights, const Tensor& low_bit, const LowRankFactors& factors,
+                   const InputMoments& m) {
+  constexpr double kDamping = 1e-6;  // of the latent's mean energy
+  const Tensor up = factors.up.to(at::kDouble);
+  const auto times = [](const Tensor& w, const Tensor& moment) {
+    return at::matmul(w, moment.to(at::kFloat)).to(at::kDouble);
+  };
+  // W A - Q B = (W - Q) A - Q (B - A): differences first, they are small.
+  const Tensor wanted = times(weights - low_bit, m.input) - times(low_bit, m.quantized - m.input);
+  const double mean = m.latent.diagonal().mean().item<double>();
+  const Tensor damped = m.latent + at::eye(m.latent.size(0), m.latent.options()) * (kDamping * mean);
+  const auto [factor, info] = at::linalg_cholesky_ex(damped);
+  if (!(mean > 0) || info.item<int>() != 0) return factors.up;
+  const Tensor change = at::cholesky_solve((wanted - up.matmul(m.latent)).t(), factor).t();
+  return (up + change).to(at::kFloat).to(at::kBFloat16).to(at::kFloat);
+}
+
 Tensor dequantize_members(const std::vector<QuantizedTensor>& members) {
   std::vector<Tensor> rows;
   for (const QuantizedTensor& q : members) rows.push_back(dequantize(q));

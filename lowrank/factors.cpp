@@ -8,8 +8,7 @@
 namespace svdlab {
 namespace {
 
-double energy(const Tensor& m) { return m.to(at::kDouble).square_().sum().item<double>(); }
-
+constexpr int64_t kPiece = int64_t{1} << 22;  // elements
 Tensor through_bf16(const Tensor& t) { return t.to(at::kBFloat16).to(at::kFloat); }
 
 }  // namespace
@@ -19,11 +18,26 @@ void require_rank(const Tensor& m, int64_t rank) {
                  m.size(0), " x ", m.size(1), " matrix; must be 0 to ", std::min(m.size(0), m.size(1)));
 }
 
-LowRankFactors make_factors(const Tensor& m, const Tensor& up, const Tensor& down) {
-  LowRankFactors f{up.to(at::kFloat).contiguous(), down.to(at::kFloat).contiguous()};
-  f.total_energy = energy(m);
-  f.residual_energy = f.down.size(0) == 0 ? f.total_energy : energy(at::addmm(m, f.up, f.down, 1, -1));
-  return f;
+LowRankFactors make_factors(const Tensor& up, const Tensor& down) {
+  return {.up = up.to(at::kFloat).contiguous(), .down = down.to(at::kFloat).contiguous()};
+}
+
+double energy(const Tensor& m) {
+  if (m.numel() == 0) return 0;
+  const int64_t rows = std::max<int64_t>(1, kPiece / m.size(1));
+  double sum = 0;
+  for (int64_t r = 0; r < m.size(0); r += rows)
+    sum += m.slice(0, r, r + rows).to(at::kDouble).square_().sum().item<double>();
+  return sum;
+}
+
+double residual_energy(const Tensor& m, const LowRankFactors& factors) {
+  if (!factors.up.defined() || factors.down.size(0) == 0 || m.numel() == 0) return energy(m);
+  const int64_t rows = std::max<int64_t>(1, kPiece / m.size(1));
+  double sum = 0;
+  for (int64_t r = 0; r < m.size(0); r += rows)
+    sum += energy(at::addmm(m.slice(0, r, r + rows), factors.up.slice(0, r, r + rows), factors.down, 1, -1));
+  return sum;
 }
 
 LowRankFactors factors_in_range(const Tensor& m, const Tensor& basis, int64_t rank) {
@@ -35,7 +49,9 @@ LowRankFactors factors_in_range(const Tensor& m, const Tensor& basis, int64_t ra
   const auto type = basis.scalar_type();
   const Tensor up = at::matmul(basis, (u * s).slice(1, 0, rank).to(type));
   const Tensor down = at::matmul(vh.slice(0, 0, rank).to(type), right.t());
-  return make_factors(m, up, down);
+  LowRankFactors f = make_factors(up, down);
+  f.basis = basis;
+  return f;
 }
 
 LowRankFactors round_to_bf16(LowRankFactors factors) {

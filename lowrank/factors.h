@@ -6,8 +6,14 @@ namespace svdlab {
 /// Throws kConfig unless 0 <= rank <= min(rows, cols) of `m`.
 void require_rank(const Tensor& m, int64_t rank);
 
-/// Factors with their energies measured on m: `up` [rows, rank], `down` [rank, cols] of any float type.
-LowRankFactors make_factors(const Tensor& m, const Tensor& up, const Tensor& down);
+/// Factors in fp32 from `up` [rows, rank], `down` [rank, cols] of any float type.
+LowRankFactors make_factors(const Tensor& up, const Tensor& down);
+
+/// ||m||_F^2 in fp64, in pieces: what it holds beside m is small.
+double energy(const Tensor& m);
+
+/// ||m - up down||_F^2; that of m itself without factors.
+double residual_energy(const Tensor& m, const LowRankFactors& factors);
 
 /// The best rank-`rank` approximation of m among matrices whose columns lie in the range of `basis`.
 /// @param basis  [rows, l] orthonormal columns, l >= rank, in the precision the work is to be done in.
@@ -18,7 +24,7 @@ LowRankFactors factors_in_range(const Tensor& m, const Tensor& basis, int64_t ra
 /// branch itself.
 double optimal_residual_energy(const Tensor& m, int64_t rank);
 
-/// The factors as they are stored, bf16 values; energies are kept. A residual must be formed with these.
+/// The factors as they are stored, bf16 values. A residual must be formed with these.
 LowRankFactors round_to_bf16(LowRankFactors factors);
 
 }  // namespace svdlab

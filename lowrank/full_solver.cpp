@@ -8,10 +8,10 @@ class FullSolver final : public LowRankSolver {
  public:
   explicit FullSolver(at::ScalarType type) : type_(type) {}
 
-  LowRankFactors solve(const Tensor& m, int64_t rank) const override {
+  LowRankFactors solve(const Tensor& m, int64_t rank, const Tensor&) const override {
     require_rank(m, rank);
     const auto [u, s, vh] = at::linalg_svd(m.to(type_), /*full_matrices=*/false);
-    return make_factors(m, (u * s).slice(1, 0, rank), vh.slice(0, 0, rank));
+    return make_factors((u * s).slice(1, 0, rank), vh.slice(0, 0, rank));
   }
 
  private:

@@ -7,14 +7,14 @@ namespace {
 // returns noise below 3e-4 of the largest singular value.
 class GramSolver final : public LowRankSolver {
  public:
-  LowRankFactors solve(const Tensor& m, int64_t rank) const override {
+  LowRankFactors solve(const Tensor& m, int64_t rank, const Tensor&) const override {
     require_rank(m, rank);
     const Tensor wide = m.to(at::kDouble);
     const bool flat = m.size(0) < m.size(1);
     const auto [values, vectors] = at::linalg_eigh(flat ? wide.matmul(wide.t()) : wide.t().matmul(wide));
     const Tensor top = vectors.flip(1).slice(1, 0, rank);  // eigh sorts ascending
     if (flat) return factors_in_range(m, top.contiguous(), rank);
-    return make_factors(m, wide.matmul(top), top.t());
+    return make_factors(wide.matmul(top), top.t());
   }
 };
 

@@ -46,6 +46,16 @@ void read_low_rank(const Value* value, const std::string& path, Recipe& r) {
       r.solver_options.at_or_add(m.first) = m.second;
 }
 
+const std::vector<std::string> kScorings = {"auto", "tokens", "gram"};  // as in Scoring
+
+Scoring read_scoring(Fields& fields, Scoring fallback) {
+  const std::string name = fields.text("score", kScorings[static_cast<int>(fallback)]);
+  const auto found = std::find(kScorings.begin(), kScorings.end(), name);
+  SVDLAB_REQUIRE(found != kScorings.end(), Errc::kConfig, fields.where(), ": `", fields.path_of("score"),
+                 "` must be auto, tokens or gram, not ", name);
+  return static_cast<Scoring>(found - kScorings.begin());
+}
+
 Recipe preset_recipe(const std::string& name, const std::string& where, const std::string& path) {
   std::vector<std::string> names;
   for (const MethodPreset& preset : method_presets()) {
@@ -70,6 +80,7 @@ Value Recipe::to_value() const {
   if (objective != "plain") branch.at_or_add("objective") = stage_value(objective, objective_options);
   for (const Value::Member& m : solver_options.members) branch.at_or_add(m.first) = m.second;
   v.at_or_add("weights") = stage_value(weights, weight_options);
+  if (score != Scoring::kAuto) v.at_or_add("score") = Value::text(kScorings[static_cast<int>(score)]);
   return v;
 }
 
@@ -81,6 +92,7 @@ Recipe parse_recipe(const Value& value, const std::string& path) {
   read_stage(fields.child("driver"), fields.path_of("driver"), r.driver, r.driver_options);
   read_low_rank(fields.child("low_rank"), fields.path_of("low_rank"), r);
   read_stage(fields.child("weights"), fields.path_of("weights"), r.weights, r.weight_options);
+  r.score = read_scoring(fields, r.score);
   fields.finish();
   make_stages(r, path);
   return r;
@@ -110,6 +122,22 @@ const std::vector<MethodPreset>& method_presets() {
        "{preset: svdquant-iterated, low_rank: {objective: whitened}}"},
       {"svdquant-gptq", "svdquant-iterated with GPTQ on the residual",
        "{preset: svdquant-iterated, weights: gptq}"},
+      {"svdquant-h-gptq", "svdquant-h with GPTQ on the residual", "{preset: svdquant-h, weights: gptq}"},
+      {"svdquant-warm", "svdquant-iterated, branches started from the last candidate's or round's",
+       "{preset: svdquant-iterated, low_rank: {solver: subspace}}"},
+      {"svdquant-scales", "svdquant-iterated, scales of the residual searched",
+       "{preset: svdquant-iterated, weights: scale-search}"},
+      {"svdquant-gptq-scales", "svdquant-gptq with searched scales",
+       "{preset: svdquant-gptq, weights: {gptq: {scales: search}}}"},
+      {"svdquant-refit", "svdquant-iterated, `up` fitted to the output in every round",
+       "{preset: svdquant-iterated, driver: {svdquant: {iterations: 20, early_stop: true, refit: true}}}"},
+      {"svdquant-closed-form", "svdquant-iterated, smoothing by formula instead of the search",
+       "{preset: svdquant-iterated, transform: closed-form}"},
+      {"svdquant-awq-lite", "svdquant in one round with ModelOpt's smoothing (NVFP4_SVDQUANT there)",
+       "{preset: svdquant, transform: awq-lite}"},
+      {"svdquant-full", "grid, iteration, refit, GPTQ on searched scales: all of it, warm-started",
+       "{preset: svdquant-refit, low_rank: {solver: subspace}, weights: {gptq: {scales: search}}}"},
+      {"scales", "round to nearest under searched scales", "weights: scale-search"},
   };
   return presets;
 }

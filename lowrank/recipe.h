@@ -5,6 +5,7 @@
 
 #include "core/base/value.h"
 #include "core/ir/scheme.h"
+#include "lowrank/scorer.h"
 
 namespace svdlab {
 
@@ -15,6 +16,8 @@ namespace svdlab {
 ///                                                    options `{whitened: {damping: 1e-4}}`, is one more key
 ///   weights: {gptq: {damping: 0.01}}                 or just `weights: rtn`; `none` leaves the layer in 16
 ///   bit
+///   score: tokens                                    what candidates are scored by, see Scoring; default
+///   auto
 /// `preset: svdquant` starts from a named method (see method_presets) and the other keys change it.
 struct Recipe {
   std::string transform = "none";
@@ -28,6 +31,7 @@ struct Recipe {
   Value objective_options = Value::map();
   std::string weights = "rtn";
   Value weight_options = Value::map();
+  Scoring score = Scoring::kAuto;
 
   /// `weights: none`: linears under this recipe stay 16 bit whatever the scheme says.
   bool keeps_16_bit() const { return weights == "none"; }

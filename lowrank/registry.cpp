@@ -9,6 +9,7 @@ std::unique_ptr<LowRankSolver> make_eigen_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_full_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_gram_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_randomized_solver(Fields&);
+std::unique_ptr<LowRankSolver> make_subspace_solver(Fields&);
 std::unique_ptr<LowRankObjective> make_diagonal_objective(Fields&);
 std::unique_ptr<LowRankObjective> make_plain_objective(Fields&);
 std::unique_ptr<LowRankObjective> make_whitened_objective(Fields&);
@@ -25,6 +26,8 @@ const Registry<LowRankSolverFactory>& low_rank_solvers() {
           {"gram", "eigenvectors of the smaller Gram matrix in float64", make_gram_solver},
           {"randomized", "subspace iteration from a seeded sketch: fast, within 0.1 % of exact",
            make_randomized_solver},
+          {"subspace", "randomized, each candidate and round started from the one before: fastest",
+           make_subspace_solver},
       });
   return registry;
 }

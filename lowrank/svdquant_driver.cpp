@@ -9,25 +9,28 @@ namespace {
 
 // SVDQuant (arXiv 2411.05007): the branch takes the largest singular values, the residual is quantized.
 // Iterated as in DeepCompressor: L_t = SVD_r(W - Q_{t-1}), Q_t = quantize(W - L_t), the round with the
-// smallest output error wins.
+// smallest output error wins. `refit`: in each round `up` is then fitted to the output, given `down` and the
+// rounded residual.
 class SvdquantDriver final : public Driver {
  public:
-  SvdquantDriver(int64_t iterations, bool early_stop) : iterations_(iterations), early_stop_(early_stop) {}
+  SvdquantDriver(int64_t iterations, bool early_stop, bool refit)
+      : iterations_(iterations), early_stop_(early_stop), refit_(refit) {}
 
   DriverResult drive(const DriverProblem& problem) const override {
     const Tensor w = stacked_weights(problem);
     const int64_t rounds = problem.rank == 0 ? 1 : std::min(iterations_, problem.max_rounds);
     SVDLAB_REQUIRE(rounds == 1 || problem.score, Errc::kUnexpected, "driver svdquant: ", rounds,
                    " rounds cannot be compared without a score");
-    DriverResult best = round(problem, w, w);
+    DriverResult best = round(problem, w, w, problem.start);
     if (problem.score) best.errors.push_back(problem.score(best.low_bit, best.factors));
     SVDLAB_REQUIRE(!problem.score || std::isfinite(best.errors[0]), Errc::kInput,
                    "driver svdquant: the output error of the first round is ", best.errors[0],
                    "; check the weights and the calibration inputs");
-    Tensor quantized = rounds > 1 ? dequantize_members(best.low_bit) : Tensor();
+    Tensor quantized = rounds > 1 ? dequantize_members(best.low_bit) : Tensor(), start = best.factors.basis;
     for (int64_t t = 1; t < rounds; ++t) {
-      DriverResult next = round(problem, w, w - quantized);
+      DriverResult next = round(problem, w, w - quantized, start);
       quantized = dequantize_members(next.low_bit);
+      start = next.factors.basis;
       const double error = problem.score(next.low_bit, next.factors);
       const bool worse = !(error <= best.errors[best.best_round]);
       best.errors.push_back(error);
@@ -40,22 +43,29 @@ class SvdquantDriver final : public Driver {
     return best;
   }
   bool makes_branch() const override { return true; }
-  bool needs_score() const override { return iterations_ > 1; }
+  bool needs_score() const override { return iterations_ > 1 || refit_; }
 
  private:
-  static DriverResult round(const DriverProblem& problem, const Tensor& w, const Tensor& target) {
+  DriverResult round(const DriverProblem& problem, const Tensor& w, const Tensor& target,
+                     const Tensor& start) const {
     DriverResult result;
     if (problem.rank == 0) {
       result.low_bit = quantize_members(problem, w);
       return result;
     }
-    result.factors = round_to_bf16(problem.solver->solve(target, problem.rank));
-    result.low_bit = quantize_members(problem, at::addmm(w, result.factors.up, result.factors.down, 1, -1));
+    LowRankFactors& factors = result.factors;
+    factors = round_to_bf16(problem.solver->solve(target, problem.rank, start));
+    result.low_bit = quantize_members(problem, at::addmm(w, factors.up, factors.down, 1, -1));
+    if (refit_) {
+      SVDLAB_REQUIRE(problem.moments, Errc::kUnexpected,
+                     "driver svdquant: refit without moments of the input");
+      factors.up = refitted_up(w, dequantize_members(result.low_bit), factors, problem.moments(factors.down));
+    }
     return result;
   }
 
   int64_t iterations_;
-  bool early_stop_;
+  bool early_stop_, refit_;
 };
 
 }  // namespace
@@ -64,7 +74,8 @@ std::unique_ptr<Driver> make_svdquant_driver(Fields& options) {
   const int64_t iterations = options.integer("iterations", 1);
   SVDLAB_REQUIRE(iterations >= 1, Errc::kConfig, options.where(), ": `", options.path_of("iterations"),
                  "` must be at least 1, not ", iterations);
-  return std::make_unique<SvdquantDriver>(iterations, options.boolean("early_stop", true));
+  return std::make_unique<SvdquantDriver>(iterations, options.boolean("early_stop", true),
+                                          options.boolean("refit", false));
 }
 
 }  // namespace svdlab

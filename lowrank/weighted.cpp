@@ -54,10 +54,10 @@ Tensor scaled_to_fp32(const Tensor& x) {
 }
 
 // up down with the singular values in `up` and orthonormal rows in `down`.
-LowRankFactors canonical(const Tensor& m, const Tensor& up, const Tensor& down) {
+LowRankFactors canonical(const Tensor& up, const Tensor& down) {
   const auto [right, mix] = at::linalg_qr(down.t());
   const auto [u, s, vh] = at::linalg_svd(up.matmul(mix.t()), /*full_matrices=*/false);
-  return make_factors(m, u * s, vh.matmul(right.t()));
+  return make_factors(u * s, vh.matmul(right.t()));
 }
 
 }  // namespace
@@ -67,16 +67,18 @@ WeightedSolver::WeightedSolver(const LowRankSolver& inner, const NormWeights& we
       rows_(triangular(checked_weight(weights.rows, "row"))),
       cols_(checked_weight(weights.cols, "column")) {}
 
-LowRankFactors WeightedSolver::solve(const Tensor& m, int64_t rank) const {
+LowRankFactors WeightedSolver::solve(const Tensor& m, int64_t rank, const Tensor& start) const {
   require_rank(m, rank);
-  if (rank == 0 || (!rows_.defined() && !cols_.defined())) return inner_.solve(m, rank);
+  if (rank == 0 || (!rows_.defined() && !cols_.defined())) return inner_.solve(m, rank, start);
   SVDLAB_REQUIRE(
       (!rows_.defined() || rows_.size(0) == m.size(0)) && (!cols_.defined() || cols_.size(0) == m.size(1)),
       Errc::kUnexpected, "a norm's weights do not fit a ", m.size(0), " x ", m.size(1), " matrix");
   const Tensor left = times_left(rows_, m.to(at::kDouble));
-  const Tensor up = inner_.solve(scaled_to_fp32(times_right(left, cols_)), rank).up;
-  const Tensor basis = std::get<0>(at::linalg_qr(up.to(at::kDouble)));
-  return canonical(m, solve_left(rows_, basis), basis.t().matmul(left));
+  const LowRankFactors plain = inner_.solve(scaled_to_fp32(times_right(left, cols_)), rank, start);
+  const Tensor basis = std::get<0>(at::linalg_qr(plain.up.to(at::kDouble)));
+  LowRankFactors out = canonical(solve_left(rows_, basis), basis.t().matmul(left));
+  out.basis = plain.basis;
+  return out;
 }
 
 Tensor gram_root(const Tensor& gram, double damping) {

@@ -16,8 +16,8 @@ struct NormWeights {
 /// which is the textbook A^-1 (U S V^T) B^-1 wherever B has an inverse (U U^T A m B = U S V^T), yet never
 /// divides by B. A full A is reduced to triangular form first, and undone by one triangular solve. The
 /// products, the QR and the solve are in float64; A m B goes to `inner` as fp32, scaled by a power of two to
-/// about 1, so L is as near to the optimum as `inner` is. Energies of the factors are those of the plain
-/// norm, and `down` has orthonormal rows, as everywhere. Without weights the call goes to `inner` as it is.
+/// about 1, so L is as near to the optimum as `inner` is. `down` has orthonormal rows, as everywhere, and
+/// `basis` is that of A m B. Without weights the call goes to `inner` as it is.
 ///
 /// Source: Srebro and Jaakkola, "Weighted Low-Rank Approximations" (ICML 2003), the case of weights of rank
 /// one. With A none, B B^T = Gram of the input: EoRA (arXiv 2410.21271) on a quantization error, LoRD (arXiv
@@ -28,7 +28,8 @@ class WeightedSolver final : public LowRankSolver {
   /// Throws kInput for weights that are not finite or for a singular A; kUnexpected for other shapes.
   WeightedSolver(const LowRankSolver& inner, const NormWeights& weights);
   /// Throws kInput when A m B is not finite.
-  LowRankFactors solve(const Tensor& m, int64_t rank) const override;
+  using LowRankSolver::solve;
+  LowRankFactors solve(const Tensor& m, int64_t rank, const Tensor& start) const override;
 
  private:
   const LowRankSolver& inner_;

@@ -1,4 +1,6 @@
 #pragma once
+#include <vector>
+
 #include "core/ir/quantize.h"
 
 namespace svdlab {
@@ -16,6 +18,8 @@ class ColumnQuantizer {
   CodedMatrix whole_;
   MatrixView<uint8_t> codes_;
   QuantizeSpec spec_;
+  std::vector<float> scales_;    // of the column at hand, by row
+  std::vector<uint8_t> column_;  // its codes
 };
 
 }  // namespace svdlab

@@ -1,16 +1,19 @@
 #include "core/base/error.h"
 #include "quant/column_quantizer.h"
-#include "quant/weight_quantizer.h"
+#include "quant/row_blocks.h"
+#include "quant/scale_search.h"
 
 namespace svdlab {
 namespace {
 
 constexpr int kFactorTries = 12;
+constexpr int64_t kRowsAtOnce = 512;  // a block of 128 columns is then half a megabyte: stays in the cache
 
 struct Options {
-  double damping = 0.01;  // of the mean diagonal
-  int64_t block = 128;    // columns whose errors are carried on together
-  bool act_order = true;  // columns of large input energy first
+  double damping = 0.01;                     // of the mean diagonal
+  int64_t block = 128;                       // columns whose errors are carried on together
+  bool act_order = true;                     // columns of large input energy first
+  std::optional<ScaleSearchOptions> search;  // of the scales; absent: those of round to nearest
 };
 
 // The Gram matrix in processing order, without channels that were zero in every calibration token: those must
@@ -47,34 +50,55 @@ Tensor inverse_factor(const Tensor& h, double damping) {
 
 // Frantar et al., "GPTQ" (arXiv 2210.17323): after a column is rounded, the columns still to come move so as
 // to cancel its output error. Scales are those of round to nearest of the input weight and stay
-// (DeepCompressor).
+// (DeepCompressor), or are searched first. Rows do not see each other and are taken in blocks.
 class Gptq final : public WeightQuantizer {
  public:
   explicit Gptq(Options options) : options_(options) {}
 
   QuantizedTensor quantize(const Tensor& w, const TensorScheme& scheme,
-                           const WeightContext& context) const override {
-    const int64_t channels = w.size(1);
-    SVDLAB_REQUIRE(context.gram.defined() && context.gram.size(0) == channels, Errc::kUnexpected,
-                   "gptq: needs the Gram matrix of ", channels, " channels");
-    SVDLAB_REQUIRE(context.gram.isfinite().all().item<bool>(), Errc::kInput,
-                   "gptq: the Gram matrix has a NaN or infinity");
-    QuantizedTensor q = svdlab::quantize(w, scheme);
-    const Tensor order = options_.act_order ? at::argsort(context.gram.diagonal(), /*stable=*/true, 0, true)
-                                            : at::arange(channels);
-    const Tensor upper = inverse_factor(ordered_gram(context.gram, order), options_.damping);
-    Tensor rest = w.t().index_select(0, order).to(at::kDouble);  // [K, N], rows in processing order
-    ColumnQuantizer columns(q);
-    for (int64_t begin = 0; begin < channels; begin += options_.block) {
-      const int64_t end = std::min(begin + options_.block, channels);
-      const Tensor errors = quantize_block(columns, order, upper, rest, begin, end);
-      rest.slice(0, end).addmm_(upper.slice(0, begin, end).slice(1, end).t(), errors, 1, -1);
-    }
+                           const WeightContext& given) const override {
+    WeightContext context = given;
+    check(context, w.size(1));
+    QuantizedTensor q =
+        options_.search ? search_scales(w, scheme, context, *options_.search) : svdlab::quantize(w, scheme);
+    if (!context.inverse_factor.defined()) prepare(context);
+    for_each_block(w.size(0), kRowsAtOnce, context.threads, [&](int64_t begin, int64_t end) {
+      QuantizedTensor rows = q;
+      rows.codes = q.codes.slice(0, begin, end);
+      if (q.scales.size(0) > 1) rows.scales = q.scales.slice(0, begin, end);
+      quantize_rows(w.slice(0, begin, end), context, rows);
+    });
     return q;
   }
   bool needs_gram() const override { return true; }
 
+  void prepare(WeightContext& context) const override {
+    check(context, context.gram.defined() ? context.gram.size(0) : 0);
+    context.order = options_.act_order ? at::argsort(context.gram.diagonal(), /*stable=*/true, 0, true)
+                                       : at::arange(context.gram.size(0));
+    context.inverse_factor = inverse_factor(ordered_gram(context.gram, context.order), options_.damping);
+  }
+
  private:
+  static void check(const WeightContext& context, int64_t channels) {
+    SVDLAB_REQUIRE(context.gram.defined() && context.gram.size(0) == channels, Errc::kUnexpected,
+                   "gptq: needs the Gram matrix of ", channels, " channels");
+    SVDLAB_REQUIRE(context.gram.isfinite().all().item<bool>(), Errc::kInput,
+                   "gptq: the Gram matrix has a NaN or infinity");
+  }
+
+  void quantize_rows(const Tensor& w, const WeightContext& context, QuantizedTensor& q) const {
+    const int64_t channels = w.size(1);
+    const Tensor& upper = context.inverse_factor;
+    Tensor rest = w.t().index_select(0, context.order).to(at::kDouble);  // [K, N], rows in processing order
+    ColumnQuantizer columns(q);
+    for (int64_t begin = 0; begin < channels; begin += options_.block) {
+      const int64_t end = std::min(begin + options_.block, channels);
+      const Tensor errors = quantize_block(columns, context.order, upper, rest, begin, end);
+      rest.slice(0, end).addmm_(upper.slice(0, begin, end).slice(1, end).t(), errors, 1, -1);
+    }
+  }
+
   // Returns the scaled errors [end - begin, N] that the later blocks must absorb.
   static Tensor quantize_block(ColumnQuantizer& columns, const Tensor& order, const Tensor& upper,
                                Tensor& rest, int64_t begin, int64_t end) {
@@ -102,6 +126,10 @@ std::unique_ptr<WeightQuantizer> make_gptq(Fields& options) {
   o.act_order = options.boolean("act_order", o.act_order);
   SVDLAB_REQUIRE(o.damping >= 0 && o.block > 0, Errc::kConfig, options.where(),
                  ": gptq needs damping >= 0 and block > 0, not ", o.damping, " and ", o.block);
+  const std::string scales = options.text("scales", "rtn");
+  SVDLAB_REQUIRE(scales == "rtn" || scales == "search", Errc::kConfig, options.where(), ": `",
+                 options.path_of("scales"), "` must be rtn or search, not ", scales);
+  if (scales == "search") o.search = read_scale_search(options);
   return std::make_unique<Gptq>(o);
 }
 

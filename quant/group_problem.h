@@ -22,8 +22,15 @@ struct GroupProblem {
   int64_t channels() const { return weights.front().size(1); }
 };
 
-/// Output error of a candidate smoothing vector [K] under the rest of the recipe; smaller is better.
-/// Undefined tensor: no smoothing.
-using SmoothScore = std::function<double(const Tensor& smooth)>;
+/// What a candidate smoothing vector goes through before its output error is taken.
+enum class Through {
+  kRecipe,      ///< the rest of the recipe: low-rank branch and quantizers
+  kQuantizers,  ///< quantizers alone, whatever the recipe adds to them
+};
+
+/// Output errors of candidate smoothing vectors [K], in their order; smaller is better. An undefined tensor
+/// stands for no smoothing. Candidates that are alike should be neighbours: a solver may start one from the
+/// one before.
+using SmoothScore = std::function<std::vector<double>(const std::vector<Tensor>& smooth, Through through)>;
 
 }  // namespace svdlab

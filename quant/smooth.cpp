@@ -1,6 +1,4 @@
-#include <cmath>
-
-#include "quant/transform.h"
+#include "quant/smoothing.h"
 
 namespace svdlab {
 namespace {
@@ -17,9 +15,8 @@ struct Spans {
 // The largest magnitude of what is quantized: behind GELU an unsigned scheme quantizes the shifted input.
 Tensor input_span(const GroupProblem& p) {
   Tensor span = p.stats->absmax.clone();
-  if (!p.scheme.activations || !p.scheme.activations->shift_after_gelu) return span;
   for (const Segment& s : p.segments) {
-    if (s.producer != Producer::kGelu) continue;
+    if (!is_shifted(p, s)) continue;
     const Tensor low = p.stats->min.slice(0, s.begin, s.end) + kGeluShift;
     const Tensor high = p.stats->max.slice(0, s.begin, s.end) + kGeluShift;
     span.slice(0, s.begin, s.end).copy_(at::maximum(low.abs(), high.abs()));
@@ -40,10 +37,7 @@ Spans spans_of(std::span<const GroupProblem> problems) {
 }
 
 Tensor smoothing_vector(const Spans& spans, Exponents e) {
-  const Tensor raw = spans.input.pow(e.alpha).div(spans.weight.pow(e.beta));
-  const Tensor s = raw.to(at::kFloat).to(at::kBFloat16).to(at::kFloat);
-  // A channel that is always zero in input or weight has no range to balance.
-  return at::where(s.isfinite().logical_and(s > 0), s, at::ones_like(s));
+  return stored_smoothing(spans.input.pow(e.alpha).div(spans.weight.pow(e.beta)));
 }
 
 // SVDQuant's candidates (DeepCompressor, strategy GridSearch with beta = -2), "no smoothing" apart:
@@ -61,8 +55,8 @@ std::vector<Exponents> grid_candidates(int64_t grid) {
 class FixedSmoothing final : public Transform {
  public:
   explicit FixedSmoothing(Exponents exponents) : exponents_(exponents) {}
-  Tensor fit(std::span<const GroupProblem> problems, const SmoothScore&) const override {
-    return smoothing_vector(spans_of(problems), exponents_);
+  TransformFit fit(std::span<const GroupProblem> problems, const SmoothScore&) const override {
+    return {smoothing_vector(spans_of(problems), exponents_), {}};
   }
   bool needs_stats() const override { return true; }
 
@@ -74,21 +68,18 @@ class FixedSmoothing final : public Transform {
 class SearchedSmoothing final : public Transform {
  public:
   explicit SearchedSmoothing(int64_t grid) : candidates_(grid_candidates(grid)) {}
-  Tensor fit(std::span<const GroupProblem> problems, const SmoothScore& score) const override {
+  TransformFit fit(std::span<const GroupProblem> problems, const SmoothScore& score) const override {
     const Spans spans = spans_of(problems);
-    Tensor best;
-    double smallest = score(best);
+    std::vector<Tensor> candidates(1);  // no smoothing
+    std::vector<SearchStep> steps(1);
     for (const Exponents& e : candidates_) {
-      const Tensor s = smoothing_vector(spans, e);
-      const double error = score(s);
-      if (error < smallest || !std::isfinite(smallest)) smallest = error, best = s;
+      candidates.push_back(smoothing_vector(spans, e));
+      steps.push_back({.alpha = e.alpha, .beta = e.beta});
     }
-    SVDLAB_REQUIRE(std::isfinite(smallest), Errc::kInput, "smooth: no candidate for group ",
-                   problems.front().name,
-                   " has a finite output error; check its weights and calibration inputs");
-    return best;
+    return best_smoothing(problems, score, Through::kRecipe, candidates, std::move(steps));
   }
   bool needs_stats() const override { return true; }
+  bool needs_score() const override { return true; }
 
  private:
   std::vector<Exponents> candidates_;

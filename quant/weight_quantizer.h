@@ -10,6 +10,10 @@ namespace svdlab {
 /// Facts about the input a weight quantizer may use; every field may be absent.
 struct WeightContext {
   Tensor gram;  ///< [K, K] fp64, uncentred, of the transformed input; undefined when not collected
+  /// What WeightQuantizer::prepare made of the Gram matrix, for every weight that sees the same input.
+  Tensor order;           ///< [K] int64
+  Tensor inverse_factor;  ///< [K, K] fp64
+  int threads = 1;        ///< scheduling only: the result does not depend on it
 };
 
 /// Turns a weight matrix into codes and scales. Immutable once built, so safe to share between threads.
@@ -20,6 +24,9 @@ class WeightQuantizer {
   virtual QuantizedTensor quantize(const Tensor& w, const TensorScheme& scheme,
                                    const WeightContext& context) const = 0;
   virtual bool needs_gram() const = 0;
+  /// Does once, into `context`, what every call of quantize() with this Gram matrix would do again. Optional:
+  /// results are the same without.
+  virtual void prepare(WeightContext& context) const { (void)context; }
 };
 
 using WeightQuantizerFactory = std::unique_ptr<WeightQuantizer> (*)(Fields& options);

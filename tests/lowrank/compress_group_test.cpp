@@ -1,5 +1,5 @@
-// Recipes as a whole: identities that must hold to the bit, and the order of methods on inputs with outlier
-// channels.
+// Recipes as a whole (compress_group, group_run): identities that must hold to the bit, and the order of
+// methods on inputs with outlier channels.
 #include "lowrank/compress_group.h"
 
 #include "tests/lowrank/problems.h"
@@ -150,6 +150,59 @@ TEST(CompressGroup, TiedGroupsGetTheSameVectorAndTheirOwnBranch) {
   EXPECT_EQ(c.log[2].linear, "tied-b.1");
 }
 
+TEST(CompressGroup, LogHoldsTheSearchWithTheFirstLinear) {
+  const OutlierGroup g("searched", {48, 16}, 128, "int4");
+  const GroupCompression c = compress(g.problem, "preset: svdquant");
+  ASSERT_EQ(c.log[0].search.size(), 39u);
+  EXPECT_TRUE(c.log[1].search.empty());
+  int chosen = 0;
+  double least = c.log[0].search[0].error, taken = 0;
+  for (const SearchStep& s : c.log[0].search) {
+    chosen += s.chosen;
+    least = std::min(least, s.error);
+    if (s.chosen) taken = s.error;
+  }
+  EXPECT_EQ(chosen, 1);
+  EXPECT_EQ(taken, least);
+  EXPECT_EQ(c.log[0].round_errors[0], taken) << "the final run is the search's winner once more";
+  EXPECT_GT(c.log[0].search_seconds, 0);
+  EXPECT_TRUE(compress(g.problem, "preset: smooth").log[0].search.empty());
+}
+
+TEST(CompressGroup, ThreadsInsideAGroupChangeNothing) {
+  const OutlierGroup g("group-threads", {700, 96}, 128, "nvfp4");
+  for (const char* preset : {"svdquant", "svdquant-full"}) {
+    SCOPED_TRACE(preset);
+    const auto run = [&](int threads) {
+      return compress_group({&g.problem, 1}, testing::recipe(concat("preset: ", preset)),
+                            {.group_threads = threads});
+    };
+    const GroupCompression one = run(1), three = run(3);
+    expect_same_linears(one, three);
+    EXPECT_EQ(one.log[0].round_errors, three.log[0].round_errors);
+    for (size_t i = 0; i < 39; ++i) EXPECT_EQ(one.log[0].search[i].error, three.log[0].search[i].error);
+  }
+}
+
+class SearchAxes : public ::testing::TestWithParam<std::string> {};
+
+// Each axis on its own against the preset it changes one thing of.
+TEST_P(SearchAxes, LowerTheOutputError) {
+  const OutlierGroup g("axes", {96, 160}, 256, GetParam(), /*tokens=*/1024);
+  const double iterated = output_error(g, "preset: svdquant-iterated"),
+               gptq = output_error(g, "preset: svdquant-gptq");
+  EXPECT_TRUE(output_error(g, "preset: svdquant-warm") < 1.01 * iterated);
+  EXPECT_TRUE(output_error(g, "preset: svdquant-scales") < iterated);
+  EXPECT_TRUE(output_error(g, "preset: svdquant-refit") < iterated);
+  EXPECT_TRUE(output_error(g, "preset: svdquant-gptq-scales") < gptq);
+  EXPECT_TRUE(output_error(g, "preset: svdquant-full") < gptq);
+  EXPECT_TRUE(output_error(g, "preset: svdquant-closed-form") < output_error(g, "preset: svd"));
+  EXPECT_TRUE(output_error(g, "preset: svdquant-awq-lite") < output_error(g, "preset: svd"));
+  EXPECT_TRUE(output_error(g, "preset: scales") < output_error(g, "preset: rtn"));
+}
+
+INSTANTIATE_TEST_SUITE_P(Formats, SearchAxes, ::testing::Values("int4", "nvfp4"));
+
 TEST(CompressGroup, LogHoldsTheBranchsEnergies) {
   const OutlierGroup g("energy", {64}, 128, "int4");
   const GroupCompression c = compress(g.problem, "{preset: svd, low_rank: {rank: 16}}");
@@ -172,6 +225,8 @@ TEST(CompressGroup, StatisticsAreNeededOnlyWhereTheyAreUsed) {
   for (const auto& [preset, stage] :
        {std::pair("smooth", "transform smooth"),
         {"gptq", "weights gptq"},
+        {"scales", "weights scale-search"},
+        {"{preset: lorc, driver: {lorc: {refit: true}}}", "driver lorc"},
         {"{preset: svd, driver: {svdquant: {iterations: 2}}}", "driver svdquant"}}) {
     const std::string yaml = preset[0] == '{' ? preset : concat("preset: ", preset);
     EXPECT_TRUE(throws_error([&] { compress(g.problem, yaml); }, Errc::kConfig, {"no-stats", stage}));

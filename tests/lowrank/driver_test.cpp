@@ -35,6 +35,11 @@ class Example {
       if (f.up.defined()) w = w + f.up.matmul(f.down);
       return (stacked() - w).square().sum().item<double>();
     };
+    // As of uncorrelated inputs of unit energy that are not quantized.
+    problem.moments = [](const Tensor& down) {
+      const Tensor d = down.to(at::kDouble);
+      return InputMoments{.input = d.t(), .quantized = d.t(), .latent = d.matmul(d.t())};
+    };
   }
   Example(const Example&) = delete;
   Tensor stacked() const { return at::cat(problem.weights); }
@@ -171,6 +176,94 @@ TEST(LorcDriver, FitsTheErrorOfPlainQuantization) {
   expect_identical(r.low_bit[0].codes, quantize(s.problem.weights[0], s.problem.scheme).codes);
   const double plain = s.problem.score(r.low_bit, {});
   EXPECT_TRUE(r.errors[0] < plain) << r.errors[0] << " against " << plain;
+}
+
+// Inputs x [T, K] whose quantized version is off by `e`; everything in fp64.
+struct Refit {
+  Tensor w = testing::realistic_weight(48, 32, "refit-w"), q = (w * 8).round() / 8;
+  Tensor x = testing::outlier_inputs(200, 32, "refit-x"),
+         xq = x + testing::random_tensor({200, 32}, "refit-e") * 0.3;
+  LowRankFactors factors{.up = testing::random_tensor({48, 3}, "refit-up"),
+                         .down = testing::random_tensor({3, 32}, "refit-down")};
+
+  InputMoments moments() const {
+    const Tensor wide = x.to(at::kDouble), z = wide.matmul(factors.down.to(at::kDouble).t());
+    return {wide.t().matmul(z), xq.to(at::kDouble).t().matmul(z), z.t().matmul(z)};
+  }
+  double error(const Tensor& up) const {
+    const Tensor y = x.matmul(w.t()) - xq.matmul(q.t()) - x.matmul(factors.down.t()).matmul(up.t());
+    return y.to(at::kDouble).square().sum().item<double>();
+  }
+};
+
+TEST(RefittedUp, IsTheLeastSquaresSolutionToBf16) {
+  const Refit r;
+  const Tensor z = r.x.matmul(r.factors.down.t()).to(at::kDouble),
+               target = (r.x.matmul(r.w.t()) - r.xq.matmul(r.q.t())).to(at::kDouble);
+  const Tensor exact = at::linalg_solve(z.t().matmul(z), z.t().matmul(target)).t();
+  const Tensor up = refitted_up(r.w, r.q, r.factors, r.moments());
+  testing::expect_close(up, exact.to(at::kFloat), 5e-3);
+  expect_identical(up, up.to(at::kBFloat16).to(at::kFloat));
+  EXPECT_TRUE(r.error(up) < 0.5 * r.error(r.factors.up));
+  for (int i = 0; i < 10; ++i) {
+    const Tensor other = up * (1 + 0.1 * testing::random_tensor({48, 3}, concat("refit-other-", i)));
+    EXPECT_TRUE(r.error(up) < r.error(other)) << i;
+  }
+}
+
+TEST(RefittedUp, WithoutAnyInputTheFactorStays) {
+  Refit r;
+  r.x.zero_();
+  r.xq.zero_();
+  expect_identical(refitted_up(r.w, r.q, r.factors, r.moments()), r.factors.up);
+}
+
+TEST(Drivers, RefitLowersTheError) {
+  for (const char* name : {"svdquant", "lorc"}) {
+    Example s;
+    s.problem.rank = 6;
+    // Channels of unequal energy, which the branch of the weights alone does not know about.
+    const Tensor channel = at::logspace(-1, 1, 128);
+    s.problem.score = [&](const std::vector<QuantizedTensor>& low_bit, const LowRankFactors& f) {
+      const Tensor w = dequantize_members(low_bit) + f.up.matmul(f.down);
+      return ((s.stacked() - w) * channel).square().sum().item<double>();
+    };
+    s.problem.moments = [&](const Tensor& down) {
+      const Tensor d = down.to(at::kDouble), input = (d * channel.to(at::kDouble).square()).t();
+      return InputMoments{.input = input, .quantized = input, .latent = d.matmul(input)};
+    };
+    const double plain = driver(name)->drive(s.problem).errors[0],
+                 refitted = driver(name, "{refit: true}")->drive(s.problem).errors[0];
+    EXPECT_TRUE(refitted < 0.999 * plain) << name << ": " << refitted << " " << plain;
+    EXPECT_TRUE(driver(name, "{refit: true}")->needs_score());
+  }
+}
+
+TEST(SvdquantDriver, RoundsStartFromTheBasisOfTheLastOne) {
+  class Recorder final : public LowRankSolver {
+   public:
+    explicit Recorder(const LowRankSolver& inner) : inner_(inner) {}
+    using LowRankSolver::solve;
+    LowRankFactors solve(const Tensor& m, int64_t rank, const Tensor& start) const override {
+      starts.push_back(start);
+      LowRankFactors f = inner_.solve(m, rank, start);
+      given.push_back(f.basis);
+      return f;
+    }
+    mutable std::vector<Tensor> starts, given;
+
+   private:
+    const LowRankSolver& inner_;
+  };
+  Example s;
+  s.problem.rank = 6;
+  const Recorder recorder(*s.problem.solver);
+  s.problem.solver = &recorder;
+  s.problem.start = at::ones({144, 2});
+  driver("svdquant", "{iterations: 3, early_stop: false}")->drive(s.problem);
+  ASSERT_EQ(recorder.starts.size(), 3u);
+  EXPECT_TRUE(recorder.starts[0].is_same(s.problem.start));
+  for (size_t t = 1; t < 3; ++t) EXPECT_TRUE(recorder.starts[t].is_same(recorder.given[t - 1]));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include "core/base/value.h"
 #include "core/models/model.h"
+#include "lowrank/factors.h"
 #include "lowrank/solver.h"
 
 namespace svdlab {
@@ -19,7 +20,8 @@ TEST(RandomizedSolver, ResidualEnergyIsWithinAThousandthOfTheBestOnEveryLayerOfT
     if (linear.block.empty()) continue;
     for (const int64_t rank : {8, 16, 32}) {
       const Tensor w = linear.weight.to(at::kFloat);
-      const double excess = fast->solve(w, rank).residual_energy / best->solve(w, rank).residual_energy - 1.0;
+      const double excess =
+          residual_energy(w, fast->solve(w, rank)) / residual_energy(w, best->solve(w, rank)) - 1.0;
       EXPECT_TRUE(excess <= 1e-3) << linear.name << " rank " << rank << ": " << excess;
       worst = std::max(worst, excess);
     }

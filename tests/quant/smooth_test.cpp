@@ -30,8 +30,17 @@ class Smooth : public ::testing::Test {
       problems_[i].stats = &stats_[i];
     }
   }
-  Tensor fit(const std::string& yaml, const SmoothScore& score = nullptr) const {
-    return smooth(yaml)->fit(problems_, score);
+  using Single = std::function<double(const Tensor&)>;
+  TransformFit whole_fit(const std::string& yaml, const Single& score = nullptr) const {
+    return smooth(yaml)->fit(problems_, [&](const std::vector<Tensor>& candidates, Through through) {
+      EXPECT_EQ(through, Through::kRecipe);
+      std::vector<double> errors;
+      for (const Tensor& s : candidates) errors.push_back(score(s));
+      return errors;
+    });
+  }
+  Tensor fit(const std::string& yaml, const Single& score = nullptr) const {
+    return whole_fit(yaml, score).smooth;
   }
 
   ActivationStats stats_[2];
@@ -100,6 +109,21 @@ TEST_F(Smooth, NanScoresNeverWin) {
       fit("{grid: 2}", [&](const Tensor& c) { return c.defined() && c[1].item<float>() == 2 ? 5.0 : nan; });
   ASSERT_TRUE(s.defined());
   expect_identical(s, at::tensor({4.0f, 2.0f}));
+}
+
+TEST_F(Smooth, TheSearchIsReported) {
+  EXPECT_TRUE(whole_fit("{}").tried.empty());
+  double next = 100;
+  const auto falling = [&](const Tensor&) { return next--; };
+  const std::vector<SearchStep> tried = whole_fit("{grid: 4}", falling).tried;
+  ASSERT_EQ(tried.size(), 7u);
+  const double alphas[] = {0, 0.25, 0.5, 0.75, 0.25, 0.5, 0.75}, betas[] = {0, 0, 0, 0, 0.75, 0.5, 0.25};
+  for (size_t i = 0; i < tried.size(); ++i) {
+    EXPECT_EQ(tried[i].alpha, alphas[i]);
+    EXPECT_EQ(tried[i].beta, betas[i]);
+    EXPECT_EQ(tried[i].error, 100 - static_cast<double>(i));
+    EXPECT_EQ(tried[i].chosen, i == 6);
+  }
 }
 
 TEST_F(Smooth, RefusesContradictingOptions) {

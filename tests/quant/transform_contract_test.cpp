@@ -27,8 +27,12 @@ class TransformContract : public ::testing::TestWithParam<std::string> {
     return transforms().at(GetParam())(fields);
   }
   Tensor fit() const {
-    return transform()->fit({&problem_, 1},
-                            [](const Tensor& s) { return s.defined() ? s.sum().item<double>() : 1e9; });
+    const auto score = [](const std::vector<Tensor>& candidates, Through) {
+      std::vector<double> errors;
+      for (const Tensor& s : candidates) errors.push_back(s.defined() ? s.sum().item<double>() : 1e9);
+      return errors;
+    };
+    return transform()->fit({&problem_, 1}, score).smooth;
   }
 
   ActivationStats stats_;

@@ -1,0 +1,38 @@
+#pragma once
+#include "lowrank/compress_group.h"
+#include "lowrank/weighted.h"
+
+namespace svdlab {
+
+/// One group and the recipe's stages, ready to try smoothing vectors.
+class GroupRun {
+ public:
+  /// All arguments must outlive this object.
+  GroupRun(const GroupProblem& problem, const Recipe& recipe, const Stages& stages,
+           const CompressionOptions& options);
+
+  /// The output error under one smoothing vector, single-threaded.
+  /// @param weights  in place of the recipe's weight quantizer.
+  /// @param starts   basis of each branch partition from a candidate like this one, or empty; replaced by
+  /// this one's.
+  double search_error(const Tensor& smooth, const WeightQuantizer& weights, Through through,
+                      std::vector<Tensor>& starts) const;
+
+  /// Appends the group's linears and logs, compressed under `smooth`.
+  void compress(const Tensor& smooth, GroupCompression& out) const;
+
+ private:
+  /// The recipe's solver in the norm of its objective, for the input under one smoothing vector.
+  WeightedSolver weighted_solver(const Tensor& smooth) const;
+  DriverProblem driver_problem(size_t branch, const Tensor& smooth, const LowRankSolver& solver) const;
+  void store(size_t branch, const Tensor& smooth, const Tensor& weights, const DriverResult& result,
+             CompressedLinear* linears, CompressionLog* logs) const;
+
+  const GroupProblem& problem_;
+  const Recipe& recipe_;
+  const Stages& stages_;
+  const CompressionOptions& options_;
+  std::unique_ptr<Scorer> scorer_;  // with statistics only
+};
+
+}  // namespace svdlab

@@ -38,6 +38,8 @@ void check_rank(const GroupProblem& p, const std::vector<int>& branch, int64_t r
                  p.channels(), " weights; use at most ", std::min(rows, p.channels()));
 }
 
+}  // namespace
+
 std::string stage_that_needs_stats(const Recipe& r, const Stages& s) {
   if (s.transform->needs_stats()) return "transform " + r.transform;
   if (s.weights->needs_gram()) return "weights " + r.weights;
@@ -45,8 +47,6 @@ std::string stage_that_needs_stats(const Recipe& r, const Stages& s) {
   if (s.driver->needs_score() && r.rank > 0) return "driver " + r.driver;
   return "";
 }
-
-}  // namespace
 
 void check_problem(const GroupProblem& p, const Recipe& recipe, const Stages& stages) {
   check_groups(p, *p.scheme.weights);

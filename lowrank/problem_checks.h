@@ -1,8 +1,13 @@
 #pragma once
+#include <string>
+
 #include "lowrank/stages.h"
 #include "quant/group_problem.h"
 
 namespace svdlab {
+
+/// "transform smooth" or another stage of the recipe that cannot do without calibration statistics, or "".
+std::string stage_that_needs_stats(const Recipe& recipe, const Stages& stages);
 
 /// Refuses what compression cannot do, by name: a group size that does not divide a K range, a rank above the
 /// smaller side of a branch's weights (kConfig), NaN or infinite weights or statistics (kInput), statistics

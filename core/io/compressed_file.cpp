@@ -76,6 +76,20 @@ Value header_value(const CompressedHeader& header) {
   return v;
 }
 
+std::string pretty(const Value& value) {
+  return nlohmann::json::parse(value.canonical_json()).dump(1) + "\n";
+}
+
+Value load_index(const std::string& path) {
+  std::error_code failure;
+  const uint64_t bytes = fs::file_size(path, failure);
+  SVDLAB_REQUIRE(!failure, Errc::kInput, path, ": ", failure.message(),
+                 "; not a compressed model, or not a finished one");
+  SVDLAB_REQUIRE(bytes <= kMaxIndex, Errc::kInput, path, ": ", bytes, " bytes; an index has at most ",
+                 kMaxIndex);
+  return load_yaml(path);
+}
+
 CompressedHeader read_header(Fields& f) {
   const std::string format = f.required_text("format");
   SVDLAB_REQUIRE(format == kFormat, Errc::kInput, f.where(), ": format is ", printable(format), ", must be ",
@@ -97,6 +111,21 @@ CompressedHeader read_header(Fields& f) {
 }
 
 }  // namespace
+
+std::optional<CompressedHeader> compressed_header(const std::string& folder) {
+  for (const char* name : {kCompressedIndex, kCompressedStart})
+    if (fs::exists(join(folder, name)))
+      return as_input([&] {
+        const Value index = load_index(join(folder, name));
+        Fields f(index, "");
+        return read_header(f);
+      });
+  return {};
+}
+
+void begin_compressed(const std::string& folder, const CompressedHeader& header) {
+  write_file(join(folder, kCompressedStart), pretty(header_value(header)));
+}
 
 std::string compressed_file_name(const std::string& first_linear) {
   const bool plain =
@@ -140,19 +169,13 @@ void write_compressed_index(const std::string& folder, const CompressedHeader& h
     list.items.push_back(v);
   }
   index.at_or_add("files") = list;
-  write_file(join(folder, kCompressedIndex), nlohmann::json::parse(index.canonical_json()).dump(1) + "\n");
+  write_file(join(folder, kCompressedIndex), pretty(index));
+  fs::remove(join(folder, kCompressedStart));
 }
 
 CompressedFolder::CompressedFolder(const std::string& folder) : path_(folder) {
-  const std::string path = join(folder, kCompressedIndex);
-  std::error_code failure;
-  const uint64_t bytes = fs::file_size(path, failure);
-  SVDLAB_REQUIRE(!failure, Errc::kInput, path, ": ", failure.message(),
-                 "; not a compressed model, or not a finished one");
-  SVDLAB_REQUIRE(bytes <= kMaxIndex, Errc::kInput, path, ": ", bytes, " bytes; an index has at most ",
-                 kMaxIndex);
   as_input([&] {
-    read_index(load_yaml(path));
+    read_index(load_index(join(folder, kCompressedIndex)));
     return 0;
   });
 }

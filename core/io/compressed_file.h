@@ -1,5 +1,6 @@
 #pragma once
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,13 @@ struct CompressedHeader {
 
 inline constexpr int64_t kCompressedSchema = 1;
 inline constexpr const char* kCompressedIndex = "quantization.json";
+/// The same without files, as long as they are being written.
+inline constexpr const char* kCompressedStart = "quantization.partial.json";
+
+/// What the folder was begun with or is; nothing when it has neither file.
+std::optional<CompressedHeader> compressed_header(const std::string& folder);
+/// Writes quantization.partial.json.
+void begin_compressed(const std::string& folder, const CompressedHeader& header);
 
 /// File name of a unit, relative to the folder.
 std::string compressed_file_name(const std::string& first_linear);
@@ -37,8 +45,8 @@ std::string write_compressed_group(const std::string& folder, const CompressedUn
 /// when it is of another, kInput when it is damaged.
 bool has_compressed_group(const std::string& folder, const std::string& file, const std::string& fingerprint);
 
-/// Writes quantization.json over the given files, in this order. Every one must be there with this
-/// fingerprint.
+/// Writes quantization.json over the given files, in this order, and removes quantization.partial.json. Every
+/// file must be there with this fingerprint.
 void write_compressed_index(const std::string& folder, const CompressedHeader& header,
                             const std::vector<std::string>& files);
 

@@ -34,10 +34,15 @@ void offer(ActivationStats& s, const Tensor& rows, const Tensor& keys) {
   s.keys = all_keys.index_select(0, order);
 }
 
-// The first channel of [.., K] values with a NaN or infinity, or -1.
+// The first channel of [.., K] values with a NaN or infinity, or -1. In pieces: a Gram matrix may be large.
 int64_t first_bad_channel(const Tensor& values) {
-  const Tensor bad = values.isfinite().logical_not().reshape({-1, values.size(-1)}).any(0).nonzero();
-  return bad.size(0) == 0 ? -1 : bad[0][0].item<int64_t>();
+  constexpr int64_t kRows = 256;
+  const Tensor rows = values.reshape({-1, values.size(-1)});
+  Tensor bad = at::zeros({values.size(-1)}, at::kBool);
+  for (int64_t r = 0; r < rows.size(0); r += kRows)
+    bad.logical_or_(rows.slice(0, r, r + kRows).isfinite().logical_not_().any(0));
+  const Tensor found = bad.nonzero();
+  return found.size(0) == 0 ? -1 : found[0][0].item<int64_t>();
 }
 
 }  // namespace

@@ -1,61 +1,122 @@
 #include "experiments/calibrate/stats_file.h"
 
 #include "core/base/error.h"
-#include "core/io/safetensors.h"
+#include "core/io/files.h"
+#include "core/io/mapped_file.h"
+#include "core/io/safetensors_torch.h"
 
 namespace svdlab {
 namespace {
 
+const std::string kTokens = ".tokens";
+constexpr uint64_t kSampleEvery = uint64_t{16} << 20, kSampleBytes = uint64_t{64} << 10,
+                   kSampledHead = uint64_t{4} << 20;
+
 /// Name and tensor of each stored field, so that writing and reading cannot drift apart.
 template <class Stats, class Visit>
 void for_each_field(Stats& s, const Visit& visit) {
-  visit("absmax", s.absmax);
-  visit("min", s.min);
-  visit("max", s.max);
-  visit("sum", s.sum);
-  visit("gram", s.gram);
-  visit("reservoir", s.reservoir);
-  visit("keys", s.keys);
+  visit("absmax", s.absmax, at::kFloat);
+  visit("min", s.min, at::kFloat);
+  visit("max", s.max, at::kFloat);
+  visit("sum", s.sum, at::kDouble);
+  visit("gram", s.gram, at::kDouble);
+  visit("reservoir", s.reservoir, at::kFloat);
+  visit("keys", s.keys, at::kLong);
+}
+
+std::string metadata_of(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  return found == file.metadata().end() ? "" : found->second;
 }
 
 }  // namespace
 
-void save_stats(const std::string& path, const StatsMap& stats, const std::string& fingerprint) {
+void save_stats(const std::string& path, const StatsMap& stats, const std::string& fingerprint,
+                const std::string& model_sha256) {
   std::vector<StWrite> tensors;
   for (const auto& [group, s] : stats) {
     tensors.push_back(
-        {.name = group + ".tokens", .tensor = at::tensor(std::vector<int64_t>{s.tokens, s.capacity})});
-    for_each_field(s, [&](const char* field, const Tensor& t) {
+        {.name = group + kTokens, .tensor = at::tensor(std::vector<int64_t>{s.tokens, s.capacity})});
+    for_each_field(s, [&](const char* field, const Tensor& t, at::ScalarType) {
       tensors.push_back({.name = group + "." + field, .tensor = t});
     });
   }
-  save_safetensors(path, tensors, {{"fingerprint", fingerprint}});
+  std::map<std::string, std::string> metadata{{"fingerprint", fingerprint}};
+  if (!model_sha256.empty()) metadata["model_sha256"] = model_sha256;
+  save_safetensors(path, tensors, metadata);
+}
+
+StatsFile::StatsFile(const std::string& path) : file_(path) {
+  fingerprint_ = metadata_of(file_, "fingerprint");
+  model_sha256_ = metadata_of(file_, "model_sha256");
+  if (model_sha256_.empty()) model_sha256_ = fingerprint_;
+  for (const auto& [key, entry] : file_.entries())
+    if (key.size() > kTokens.size() && key.ends_with(kTokens))
+      check_group(key.substr(0, key.size() - kTokens.size()));
+}
+
+// By the header alone: a tensor that is not aligned would be copied.
+void StatsFile::check_group(const std::string& group) {
+  const auto entry = [&](const std::string& field) -> const StEntry& {
+    const auto found = file_.entries().find(group + field);
+    SVDLAB_REQUIRE(found != file_.entries().end(), Errc::kInput, path(), ": \"", group, field,
+                   "\" is missing; make the statistics again");
+    return found->second;
+  };
+  const auto length = [&](const std::string& field) {
+    return entry(field).shape.size() == 1 ? entry(field).shape[0] : int64_t{0};
+  };
+  const int64_t k = length(".absmax"), kept = length(".keys");
+  const std::map<std::string, std::vector<int64_t>> shapes = {
+      {"gram", {k, k}}, {"reservoir", {kept, k}}, {"keys", {kept}}};
+  SVDLAB_REQUIRE(k > 0 && length(kTokens) == 2 && entry(kTokens).dtype == StDtype::kI64, Errc::kInput, path(),
+                 ": \"", group, "\" must have .absmax [K] and .tokens [2] int64; make the statistics again");
+  ActivationStats s;
+  for_each_field(s, [&](const std::string& field, const Tensor&, at::ScalarType type) {
+    const auto known = shapes.find(field);
+    const std::vector<int64_t> shape = known == shapes.end() ? std::vector<int64_t>{k} : known->second;
+    const StEntry& e = entry("." + field);
+    SVDLAB_REQUIRE(e.shape == shape && e.dtype == *dtype_of(type), Errc::kInput, path(), ": \"", group, ".",
+                   field, "\" is ", to_string(e.dtype), " ", at::IntArrayRef(e.shape), ", must be ",
+                   to_string(*dtype_of(type)), " ", at::IntArrayRef(shape), "; make the statistics again");
+  });
+  channels_[group] = k;
+}
+
+ActivationStats StatsFile::load(const std::string& group) const {
+  SVDLAB_REQUIRE(channels_.count(group), Errc::kInput, path(), ": no statistics of group ", group);
+  ActivationStats s;
+  const Tensor counts = file_.tensor(group + kTokens);
+  s.tokens = counts[0].item<int64_t>();
+  s.capacity = counts[1].item<int64_t>();
+  for_each_field(
+      s, [&](const char* field, Tensor& t, at::ScalarType) { t = file_.tensor(concat(group, ".", field)); });
+  return s;
+}
+
+void StatsFile::drop(const std::string& group) const {
+  ActivationStats s;
+  for_each_field(s, [&](const char* field, const Tensor&, at::ScalarType) {
+    const StEntry& entry = file_.entries().at(concat(group, ".", field));
+    drop_mapped_pages(entry.data, entry.bytes);
+  });
+}
+
+std::string sampled_sha256(const std::string& path) {
+  const MappedFile file = map_file(path);
+  const char* bytes = static_cast<const char*>(file.memory.get());
+  std::string sample = concat(file.size, ":");
+  sample.append(bytes, std::min(kSampledHead, file.size));
+  for (uint64_t at = kSampledHead; at < file.size; at += kSampleEvery)
+    sample.append(bytes + at, std::min(kSampleBytes, file.size - at));
+  if (file.size > kSampleBytes) sample.append(bytes + file.size - kSampleBytes, kSampleBytes);
+  return sha256(sample);
 }
 
 StoredStats load_stats(const std::string& path) {
-  const SafetensorsFile file(path);
-  StoredStats out;
-  if (const auto found = file.metadata().find("fingerprint"); found != file.metadata().end())
-    out.fingerprint = found->second;
-  const std::string tail = ".tokens";
-  for (const auto& [key, entry] : file.entries()) {
-    if (key.size() <= tail.size() || key.compare(key.size() - tail.size(), tail.size(), tail) != 0) continue;
-    const std::string group = key.substr(0, key.size() - tail.size());
-    ActivationStats& s = out.stats[group];
-    const Tensor counts = file.tensor(key);
-    SVDLAB_REQUIRE(counts.numel() == 2, Errc::kInput, path, ": \"", key, "\" must hold tokens and capacity");
-    s.tokens = counts[0].item<int64_t>();
-    s.capacity = counts[1].item<int64_t>();
-    for_each_field(s, [&](const char* field, Tensor& t) {
-      SVDLAB_REQUIRE(file.entries().count(group + "." + field), Errc::kInput, path, ": \"", group, ".", field,
-                     "\" is missing; make the statistics again");
-      t = file.tensor(group + "." + field);
-    });
-    const int64_t k = s.absmax.numel();
-    SVDLAB_REQUIRE(s.gram.numel() == k * k && s.reservoir.dim() == 2 && s.reservoir.size(1) == k &&
-                       s.keys.numel() == s.reservoir.size(0),
-                   Errc::kInput, path, ": statistics of ", group, " do not fit together; make them again");
-  }
+  const StatsFile file(path);
+  StoredStats out{.stats = {}, .fingerprint = file.fingerprint()};
+  for (const auto& [group, channels] : file.channels()) out.stats[group] = file.load(group);
   return out;
 }
 

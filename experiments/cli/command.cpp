@@ -97,6 +97,7 @@ const std::vector<Command>& commands() {
       {"eval", "measure a folder of pictures against another", eval_command},
       {"compare", "compare two results, or two builds on one study, with gates", compare_command},
       {"baseline", "keep and check the golden results of the embedded model", baseline_command},
+      {"quantize", "compress a checkpoint of any size into files", quantize_command},
       {"sample", "make pictures with a model in 16 bit", sample_command},
       {"calibrate", "collect input statistics of a model", calibrate_command},
       {"train", "train or distil a model", train_command},

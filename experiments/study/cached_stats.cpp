@@ -61,7 +61,8 @@ StatsMap cached_stats(const StudyConfig& study, const OutlierDial& dial, const R
   StatsMap stats = calibrate(reference.model(), reference.conditioning(), reference.facts(), options,
                              [&](int64_t done, int64_t total) { progress.update(done, total); });
   make_directories(cache);
-  save_stats(path, stats, fingerprint);
+  // With a dial on, they are statistics of another model.
+  save_stats(path, stats, fingerprint, dial.on() ? model_sha256 + "+" + dial.tag() : model_sha256);
   log_line(
       concat("calibration: ", options.pairs, " pairs, ", std::lround(progress.seconds() * 10) / 10.0, " s"));
   return stats;

@@ -27,6 +27,7 @@ nlohmann/     core/io
 openssl/      core/io
 zlib.h        core/io
 boost/        experiments/cli
+mpi.h         experiments/quantize/ranks_mpi.cpp
 Eigen/        lowrank
 cuda          kernels core/runtime
 '

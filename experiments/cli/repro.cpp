@@ -34,7 +34,7 @@ int list_tables(const std::string& folder) {
   return 0;
 }
 
-int judged_and_shown(const PaperTable& table, const Measured& measured, const std::string& folder) {
+int judged_and_shown(const PaperTable& table, const MeasuredTable& measured, const std::string& folder) {
   const Judgement judgement = judge(table, measured);
   write_repro(folder, table, measured, judgement);
   std::cout << repro_text(table, measured, judgement) << "verdicts: " << folder << "/verdicts.md\n";
@@ -74,7 +74,7 @@ void check_model(const PaperTable& table, const Options& options, const std::str
 int judge_results(const PaperTable& table, const Options& options, const std::string& path) {
   SVDLAB_REQUIRE(fs::exists(path), Errc::kInput, "--results ", path, " does not exist");
   const std::string file = fs::is_directory(path) ? path + "/results.h5" : path;
-  Measured measured;
+  MeasuredTable measured;
   if (fs::exists(file)) {
     const ResultFile results = load_results(file);
     measured = measured_in_study(table, results);

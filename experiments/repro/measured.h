@@ -26,7 +26,7 @@ struct MeasuredRow {
 };
 
 /// What we have for a table, and of which model.
-struct Measured {
+struct MeasuredTable {
   using Key = std::tuple<std::string, std::string, std::string>;  ///< section, column, row
 
   std::string origin;       ///< for the caption: the run or the files
@@ -46,11 +46,11 @@ struct Measured {
 std::string folder_name(std::string path);
 
 /// Rows of `table` out of a finished study. kConfig when the results are of another study.
-Measured measured_in_study(const PaperTable& table, const ResultFile& results);
+MeasuredTable measured_in_study(const PaperTable& table, const ResultFile& results);
 
 /// Rows out of `svdlab eval --json` documents at <folder>/<section>/<column>/<row>.json; the section's name
 /// is what says which model they are of. kConfig for files that the table has no row for, naming the nearest,
 /// kInput for files that do not parse and for a folder without any.
-Measured measured_in_folder(const PaperTable& table, const std::string& folder);
+MeasuredTable measured_in_folder(const PaperTable& table, const std::string& folder);
 
 }  // namespace svdlab

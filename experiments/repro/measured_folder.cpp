@@ -68,8 +68,8 @@ MeasuredRow eval_document(const fs::path& path) {
 
 }  // namespace
 
-Measured measured_in_folder(const PaperTable& table, const std::string& folder) {
-  Measured out{.origin = "svdlab eval documents in " + folder};
+MeasuredTable measured_in_folder(const PaperTable& table, const std::string& folder) {
+  MeasuredTable out{.origin = "svdlab eval documents in " + folder};
   std::string contents;
   for (const fs::path& s : sorted_entries(folder)) {
     if (!fs::is_directory(s)) continue;
@@ -95,7 +95,7 @@ Measured measured_in_folder(const PaperTable& table, const std::string& folder) 
                  ": no results.h5 and no <section>/<column>/<row>.json of table ", table.name);
   out.fingerprint = sha256(contents);
   for (const PaperCell& c : table.cells)
-    out.rows.emplace(Measured::Key{c.section, c.column, c.row},
+    out.rows.emplace(MeasuredTable::Key{c.section, c.column, c.row},
                      MeasuredRow{.missing = "no file for this row"});
   return out;
 }

@@ -57,7 +57,7 @@ const Value& config_at(const Value& config, const std::string& key) {
 
 }  // namespace
 
-Measured measured_in_study(const PaperTable& table, const ResultFile& results) {
+MeasuredTable measured_in_study(const PaperTable& table, const ResultFile& results) {
   SVDLAB_REQUIRE(!table.study.empty(), Errc::kConfig, "table ", table.name,
                  " is measured by no study; give --results a folder of svdlab eval --json documents");
   const Value config = parse_yaml(results.config_yaml, "config");
@@ -65,10 +65,10 @@ Measured measured_in_study(const PaperTable& table, const ResultFile& results) {
                     wanted = load_yaml(table.study).find("study")->as_text("study");
   SVDLAB_REQUIRE(study == wanted || study == repro_study_name(table), Errc::kConfig, "results of study ",
                  study, "; table ", table.name, " takes those of study ", wanted, " (", table.study, ")");
-  Measured out{.origin = "study " + study,
-               .fingerprint = results.config_sha256,
-               .model = folder_name(config_at(config, "model").as_text("model")),
-               .model_sha256 = results.model_sha256};
+  MeasuredTable out{.origin = "study " + study,
+                    .fingerprint = results.config_sha256,
+                    .model = folder_name(config_at(config, "model").as_text("model")),
+                    .model_sha256 = results.model_sha256};
   out.steps = config_at(config_at(config, "protocol"), "steps").as_integer("protocol.steps");
   for (const PaperCell& c : table.cells) {
     const auto how = table.rows.find(c.row);

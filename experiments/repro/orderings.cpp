@@ -9,7 +9,7 @@ namespace {
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-const MeasuredValue* value_of(const PaperTable& table, const Measured& measured, const PaperOrdering& o,
+const MeasuredValue* value_of(const PaperTable& table, const MeasuredTable& measured, const PaperOrdering& o,
                               const std::string& row, std::string& missing) {
   const MeasuredRow* found = measured.find({.section = o.section, .column = o.column}, row);
   if (found == nullptr || !found->missing.empty()) {
@@ -54,7 +54,7 @@ Outcome alike_outcome(const Interval& d, double margin) {
   return Outcome::kUndecided;
 }
 
-TestedOrdering tested(const PaperTable& table, const Measured& measured, const PaperOrdering& o) {
+TestedOrdering tested(const PaperTable& table, const MeasuredTable& measured, const PaperOrdering& o) {
   TestedOrdering out{.published = o, .difference = {kNan, kNan, kNan, 0}};
   const PaperMetric& metric = table.metric(o.metric);
   if (metric.ours.empty()) {
@@ -96,7 +96,7 @@ std::string to_string(Outcome outcome) {
   return "untested";
 }
 
-std::vector<TestedOrdering> test_orderings(const PaperTable& table, const Measured& measured) {
+std::vector<TestedOrdering> test_orderings(const PaperTable& table, const MeasuredTable& measured) {
   std::vector<TestedOrdering> out;
   for (const PaperOrdering& o : table.orderings) out.push_back(tested(table, measured, o));
   return out;

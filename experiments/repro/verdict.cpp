@@ -16,7 +16,7 @@ const MeasuredValue* value_of(const MeasuredRow* row, const std::string& metric)
 }
 
 /// Why two values of ours, or ours and the published one, must not be subtracted; "" when they may.
-std::string value_obstacle(const PaperTable& table, const Measured& measured, const PaperCell& cell,
+std::string value_obstacle(const PaperTable& table, const MeasuredTable& measured, const PaperCell& cell,
                            const MeasuredRow& row, const MeasuredValue& ours) {
   const PaperMetric& metric = table.metric(cell.metric);
   const PaperSection& section = table.section(cell.section);
@@ -75,7 +75,7 @@ bool value_agrees(const PaperMetric& metric, double published, double ours) {
 
 class Judge {
  public:
-  Judge(const PaperTable& table, const Measured& measured, const std::vector<TestedOrdering>& orderings)
+  Judge(const PaperTable& table, const MeasuredTable& measured, const std::vector<TestedOrdering>& orderings)
       : table_(table), measured_(measured), orderings_(orderings) {}
 
   JudgedCell judged(const PaperCell& cell) const {
@@ -120,7 +120,7 @@ class Judge {
   }
 
   const PaperTable& table_;
-  const Measured& measured_;
+  const MeasuredTable& measured_;
   const std::vector<TestedOrdering>& orderings_;
 };
 
@@ -140,7 +140,7 @@ std::string to_string(Verdict verdict) {
   return "not comparable";
 }
 
-Judgement judge(const PaperTable& table, const Measured& measured) {
+Judgement judge(const PaperTable& table, const MeasuredTable& measured) {
   Judgement out{.orderings = test_orderings(table, measured)};
   const Judge judge(table, measured, out.orderings);
   for (const PaperCell& cell : table.cells) out.cells.push_back(judge.judged(cell));

@@ -30,14 +30,14 @@ struct TestedOrdering {
 };
 
 /// Every published ordering of the table, in its order.
-std::vector<TestedOrdering> test_orderings(const PaperTable& table, const Measured& measured);
+std::vector<TestedOrdering> test_orderings(const PaperTable& table, const MeasuredTable& measured);
 
 enum class Verdict { kReproduced, kDirectionReproduced, kNotReproduced, kNotComparable };
 std::string to_string(Verdict verdict);
 
 struct JudgedCell {
   PaperCell published;
-  const MeasuredValue* measured = nullptr;  ///< into the Measured that was judged
+  const MeasuredValue* measured = nullptr;  ///< into the MeasuredTable that was judged
   Verdict verdict = Verdict::kNotComparable;
   std::string reason;  ///< in words; always there
 };
@@ -58,7 +58,7 @@ struct Judgement {
 ///                         of the published one, or below its limit
 ///   direction reproduced  every published ordering of the cell that could be tested holds, at least one
 ///   not reproduced        all else: the value is off, or an ordering stays undecided
-Judgement judge(const PaperTable& table, const Measured& measured);
+Judgement judge(const PaperTable& table, const MeasuredTable& measured);
 
 /// The rules as lines of text, for people who read a result.
 std::vector<std::string> verdict_rules();

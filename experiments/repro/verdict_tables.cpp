@@ -17,7 +17,8 @@ std::string interval_text(const Interval& i, const PaperMetric& metric) {
   return "[" + number_text(i.lo, metric) + ", " + number_text(i.hi, metric) + "]";
 }
 
-std::string measured_head(const PaperTable& table, const Measured& measured, const std::string& section) {
+std::string measured_head(const PaperTable& table, const MeasuredTable& measured,
+                          const std::string& section) {
   if (!section.empty()) return "measured on " + measured.model_of(table.section(section));
   return measured.model.empty() ? "measured" : "measured on " + measured.model_of(table.sections.front());
 }
@@ -34,7 +35,7 @@ std::string reason_of(const JudgedCell& cell) { return to_string(cell.verdict) +
 
 }  // namespace
 
-Table ordering_table(const PaperTable& table, const Measured& measured, const Judgement& judgement) {
+Table ordering_table(const PaperTable& table, const MeasuredTable& measured, const Judgement& judgement) {
   const std::string head = measured_head(table, measured, "");
   Table out{"/orderings",
             {text_column("section"), text_column("column"), text_column("published ordering"),
@@ -59,7 +60,7 @@ Table ordering_table(const PaperTable& table, const Measured& measured, const Ju
   return out;
 }
 
-Table verdict_table(const PaperTable& table, const Measured& measured, const Judgement& judgement,
+Table verdict_table(const PaperTable& table, const MeasuredTable& measured, const Judgement& judgement,
                     const std::string& section) {
   const std::string head = measured_head(table, measured, section),
                     published = section.empty() ? "published" : "published for " + section;

@@ -16,7 +16,7 @@ std::string protocol_words(const Value& protocol) {
   return out;
 }
 
-std::string measured_words(const Measured& m) {
+std::string measured_words(const MeasuredTable& m) {
   std::string out = "measured: " + m.origin;
   out += m.model.empty() ? "; models as the folders are called"
                          : "; model " + m.model + " (SHA-256 " + m.model_sha256.substr(0, 12) + ")";
@@ -25,7 +25,7 @@ std::string measured_words(const Measured& m) {
 }
 
 /// How a reader may take the two columns, in one line.
-std::string mixing_words(const PaperTable& table, const Measured& measured) {
+std::string mixing_words(const PaperTable& table, const MeasuredTable& measured) {
   for (const PaperSection& s : table.sections)
     if (measured.same_model(s)) return "";
   return "Our numbers are of another model than every published one: values are never compared, orderings "
@@ -57,7 +57,7 @@ Value json_ordering(const TestedOrdering& o) {
   return out;
 }
 
-Value json_cell(const PaperTable& table, const Measured& measured, const JudgedCell& cell) {
+Value json_cell(const PaperTable& table, const MeasuredTable& measured, const JudgedCell& cell) {
   const PaperCell& p = cell.published;
   const PaperMetric& metric = table.metric(p.metric);
   Value out = Value::map();
@@ -94,8 +94,8 @@ std::string listed(const std::vector<std::string>& lines) {
 
 /// Orderings that could be tested; the others are in orderings.csv and verdicts.json.
 template <class Show>
-std::string tested_orderings(const PaperTable& table, const Measured& measured, const Judgement& judgement,
-                             const Show& show) {
+std::string tested_orderings(const PaperTable& table, const MeasuredTable& measured,
+                             const Judgement& judgement, const Show& show) {
   Judgement tested;
   for (const TestedOrdering& o : judgement.orderings)
     if (o.outcome != Outcome::kUntested) tested.orderings.push_back(o);
@@ -106,7 +106,7 @@ std::string tested_orderings(const PaperTable& table, const Measured& measured, 
 
 /// The parts that both texts have, each table shown by `show`.
 template <class Show>
-std::string parts(const PaperTable& table, const Measured& measured, const Judgement& judgement,
+std::string parts(const PaperTable& table, const MeasuredTable& measured, const Judgement& judgement,
                   const std::string& heading, const Show& show) {
   std::string out = listed(repro_caption(table, measured));
   out += "\n" + heading + "Orderings\n\n" + tested_orderings(table, measured, judgement, show);
@@ -118,7 +118,7 @@ std::string parts(const PaperTable& table, const Measured& measured, const Judge
 
 }  // namespace
 
-std::vector<std::string> repro_caption(const PaperTable& table, const Measured& measured) {
+std::vector<std::string> repro_caption(const PaperTable& table, const MeasuredTable& measured) {
   std::vector<std::string> out = {"published: " + table.source + "; " + protocol_words(table.protocol),
                                   measured_words(measured)};
   if (const std::string words = mixing_words(table, measured); !words.empty()) out.push_back(words);
@@ -128,17 +128,18 @@ std::vector<std::string> repro_caption(const PaperTable& table, const Measured& 
   return out;
 }
 
-std::string repro_text(const PaperTable& table, const Measured& measured, const Judgement& judgement) {
+std::string repro_text(const PaperTable& table, const MeasuredTable& measured, const Judgement& judgement) {
   return table.title + "\n" +
          parts(table, measured, judgement, "", [](const Table& t) { return report::to_terminal(t); });
 }
 
-std::string repro_markdown(const PaperTable& table, const Measured& measured, const Judgement& judgement) {
+std::string repro_markdown(const PaperTable& table, const MeasuredTable& measured,
+                           const Judgement& judgement) {
   return "# " + table.title + "\n\n" +
          parts(table, measured, judgement, "## ", [](const Table& t) { return report::to_markdown(t); });
 }
 
-std::string repro_json(const PaperTable& table, const Measured& measured, const Judgement& judgement) {
+std::string repro_json(const PaperTable& table, const MeasuredTable& measured, const Judgement& judgement) {
   Value out = Value::map();
   out.at_or_add("table") = Value::text(table.name);
   out.at_or_add("source") = Value::text(table.source);
@@ -152,7 +153,7 @@ std::string repro_json(const PaperTable& table, const Measured& measured, const 
   return out.canonical_json() + "\n";
 }
 
-void write_repro(const std::string& folder, const PaperTable& table, const Measured& measured,
+void write_repro(const std::string& folder, const PaperTable& table, const MeasuredTable& measured,
                  const Judgement& judgement) {
   make_directories(folder);
   write_file(folder + "/verdicts.md", repro_markdown(table, measured, judgement));

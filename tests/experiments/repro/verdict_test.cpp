@@ -53,12 +53,12 @@ class Verdicts : public ::testing::Test {
     return cell(table, name).verdict;
   }
 
-  Measured measured_{.origin = "test",
-                     .fingerprint = "f",
-                     .model = "S",
-                     .model_sha256 = "0123456789abcdef",
-                     .steps = 4,
-                     .rows = {}};
+  MeasuredTable measured_{.origin = "test",
+                          .fingerprint = "f",
+                          .model = "S",
+                          .model_sha256 = "0123456789abcdef",
+                          .steps = 4,
+                          .rows = {}};
 };
 
 TEST_F(Verdicts, ValuesOfTheSameModelWithinTheBandAreReproduced) {

@@ -1,6 +1,7 @@
 #include "experiments/cli/eval_commands.h"
 
 #include <algorithm>
+#include <filesystem>
 
 #include "core/base/error.h"
 
@@ -69,6 +70,57 @@ for name, metric in metrics.items():
 EOF
 )";
 
+// What of a path DeepCompressor's evaluation made: <root>/samples/<benchmark>/<name>-<n>.
+struct SampleFolder {
+  std::string root, benchmark, name, n;
+};
+
+SampleFolder sample_folder(const std::string& path) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(path + "/.").lexically_normal().parent_path(),
+                 above = folder.parent_path();
+  const std::string last = folder.filename().string();
+  const size_t dash = last.rfind('-');
+  if (above.parent_path().filename() != "samples" || dash == std::string::npos) return {};
+  const fs::path root = above.parent_path().parent_path();
+  return {root.empty() ? "." : root.string(), above.filename().string(), last.substr(0, dash),
+          last.substr(dash + 1)};
+}
+
+constexpr const char* kDeepCompressor = R"(<<'EOF'
+import sys
+from deepcompressor.app.diffusion.eval.metrics.similarity import compute_image_similarity_metrics
+ref, gen = sys.argv[1:]
+print(compute_image_similarity_metrics(ref, gen, metrics=("psnr", "lpips", "ssim")))
+EOF
+)";
+
+constexpr const char* kDeepCompressorAll = R"(<<'EOF'
+import sys
+from deepcompressor.app.diffusion.eval.metrics import compute_image_metrics
+ref, gen, benchmark, n = sys.argv[1:]
+print(compute_image_metrics(gen, (benchmark,), max_dataset_size=int(n), ref_root=ref,
+                            gt_metrics=("clip_iqa", "clip_score", "image_reward", "fid"),
+                            ref_metrics=("psnr", "lpips", "ssim", "fid")))
+EOF
+)";
+
+// DeepCompressor's own metrics; with prompts and ground truth where both folders are of its benchmark.
+std::string deepcompressor(const PicturePairs& pairs, const std::string& ref, const std::string& gen) {
+  std::string out = concat(
+      "\n# DeepCompressor (github.com/mit-han-lab/deepcompressor): PSNR, LPIPS, SSIM\n"
+      "python3 - ",
+      ref, " ", gen, " ", kDeepCompressor);
+  const SampleFolder a = sample_folder(pairs.reference), b = sample_folder(pairs.candidate);
+  const bool benchmark = (b.benchmark == "MJHQ" || b.benchmark == "DCI") && a.benchmark == b.benchmark &&
+                         a.name == b.name && a.n == b.n;
+  if (benchmark)
+    out += concat("# the same, FID, CLIP-IQA, CLIP score and ImageReward over its prompts\npython3 - ",
+                  quoted(a.root), " ", quoted(b.root), " ", b.benchmark, " ", quoted(b.n), " ",
+                  kDeepCompressorAll);
+  return out;
+}
+
 }  // namespace
 
 std::string other_programs(const PicturePairs& pairs) {
@@ -84,7 +136,8 @@ std::string other_programs(const PicturePairs& pairs) {
       "\n# Frechet distance, KID, precision and recall; for KID the sets should be independent: pairs make "
       "it too low\nfidelity --fid --kid --prc --kid-subset-size ",
       subset, " --input1 ", gen, " --input2 ", ref, "\n\n# LPIPS 0.1, mean over pictures\n", python(kLpips),
-      "\n# PSNR, SSIM, MS-SSIM, mean over pictures\n", python(kTorchmetrics));
+      "\n# PSNR, SSIM, MS-SSIM, mean over pictures\n", python(kTorchmetrics),
+      deepcompressor(pairs, ref, gen));
 }
 
 }  // namespace svdlab

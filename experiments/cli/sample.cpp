@@ -6,6 +6,7 @@
 #include "core/runtime/single_thread.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/options.h"
+#include "experiments/quantize/load_quantized.h"
 #include "experiments/sampling/checkpoint_items.h"
 #include "experiments/sampling/latents.h"
 #include "experiments/sampling/layout.h"
@@ -82,6 +83,20 @@ void write_prompts(const PictureLayout& layout, const std::vector<SampleItem>& i
   write_file(layout.prompts_file(), text);
 }
 
+// An executor of the model as --quantized says: in 16 bit, or with the artefact's linears.
+class ChosenExecutor {
+ public:
+  ChosenExecutor(const Options& options, const Model& model)
+      : quantized_(options.has("quantized") ? load_quantized(options.get<std::string>("quantized"), model)
+                                            : CompressedModel()),
+        executor_(model.graph, {.compressed = &quantized_}) {}
+  const Executor& get() const { return executor_; }
+
+ private:
+  CompressedModel quantized_;
+  Executor executor_;
+};
+
 int sample_embedded(const Options& options, const std::string& folder, const Schedule& schedule) {
   const Model16 model(folder, options.get<int64_t>("steps"),
                       options.has("guidance") ? std::optional(options.get<double>("guidance")) : std::nullopt,
@@ -89,7 +104,8 @@ int sample_embedded(const Options& options, const std::string& folder, const Sch
   const auto items = wanted_items(options, model.model(), model.conditioning(), model.facts());
   const Output output{layout_of(options, items.size()), model.makes_pictures(),
                       options.has("latents-per-step"), model.facts()};
-  sample_items(items, model.sampler(), output, schedule);
+  const ChosenExecutor executor(options, model.model());
+  sample_items(items, model.sampler_for(executor.get()), output, schedule);
   write_prompts(output.layout, items, model.facts());
   return 0;
 }
@@ -102,6 +118,13 @@ double guidance_of(const Options& options, const CheckpointItems& items, const M
   return 1;
 }
 
+Precision precision_of(const Options& options) {
+  const std::string precision = options.get<std::string>("precision");
+  SVDLAB_REQUIRE(precision == "bf16" || precision == "fp32", Errc::kConfig,
+                 "--precision is bf16 or fp32, not ", precision);
+  return precision == "bf16" ? Precision::kBf16 : Precision::kFp32;
+}
+
 int sample_checkpoint(const Options& options, const std::string& folder, const Schedule& schedule) {
   SVDLAB_REQUIRE(options.has("prompts") && options.has("latents"), Errc::kConfig,
                  "--prompts and --latents go together (experiments/encode_decode.py encode makes both)");
@@ -111,7 +134,7 @@ int sample_checkpoint(const Options& options, const std::string& folder, const S
   const auto steps =
       items.sigmas.empty() ? options.get<int64_t>("steps") : static_cast<int64_t>(items.sigmas.size()) - 1;
   const SamplingFacts facts{.height = items.height, .width = items.width};
-  const Executor executor(model.graph);
+  const Executor executor(model.graph, {.precision = precision_of(options)});
   const Sampler sampler(executor, model,
                         {.steps = steps,
                          .guidance = guidance_of(options, items, model),
@@ -126,9 +149,10 @@ int sample_checkpoint(const Options& options, const std::string& folder, const S
 
 int sample_command(const std::vector<std::string>& arguments) {
   Options options("sample MODEL",
-                  "Makes pictures with a model in 16 bit: <item>.png and grid.png; final latents\n"
+                  "Makes pictures with a model, 16 bit or quantized: <item>.png and grid.png; final latents\n"
                   "<item>.safetensors of a checkpoint whose text encoders and decoder are elsewhere.",
                   "svdlab sample notebooks_data/models/flux-cifar --items 16 --steps 20 --out pictures");
+  options.add()("quantized", po::value<std::string>(), "folder that svdlab quantize made of this model");
   options.add()("items", po::value<int64_t>()->default_value(16), "number of pictures, classes in turn");
   options.add()("items-file", po::value<std::string>(),
                 "safetensors with <item>.latents, <item>.tokens and <item>.pooled, in place of --items");
@@ -137,6 +161,8 @@ int sample_command(const std::vector<std::string>& arguments) {
   options.add()(
       "latents", po::value<std::string>(),
       "safetensors with <item>.latents, perhaps sigmas [steps + 1]; metadata height, width, guidance");
+  options.add()("precision", po::value<std::string>()->default_value("bf16"),
+                "of values with --prompts: bf16, or fp32 to compare with another program");
   options.add()("steps", po::value<int64_t>()->default_value(20), "Euler steps; without sigmas of a file");
   options.add()("guidance", po::value<double>(), "default: what the model's sampling.yaml or the file says");
   options.add()("seed", po::value<int64_t>()->default_value(0), "of the noise");

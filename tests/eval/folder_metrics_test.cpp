@@ -8,6 +8,7 @@
 #include "core/io/files.h"
 #include "eval/frechet.h"
 #include "eval/frechet_interval.h"
+#include "eval/picture_check.h"
 #include "eval/picture_pairs.h"
 #include "eval/psnr.h"
 #include "eval/ssim_sk.h"
@@ -128,6 +129,35 @@ TEST_F(Folders, NetworksAddSetMetricsWhateverTheThreads) {
   const Measurements few = measure_folders({a_, b_, {"p0.png", "p1.png", "p2.png"}}, {.network = &network});
   EXPECT_EQ(find(few, "kid"), nullptr);
   EXPECT_NE(few.notes.back().find("3 pictures, they take"), std::string::npos);
+}
+
+// The file's depth and colour type changed; its pixels stay as they are.
+void relabel(const std::string& path, char depth, char colour) {
+  std::string bytes = read_file(path);
+  bytes[24] = depth, bytes[25] = colour;
+  write_file(path, bytes);
+}
+
+TEST_F(Folders, KindsOfPicturesAreNotedOrRefusedWithCounts) {
+  for (const char* name : {"p.png", "q.png", "r.png"}) add(name, 8, 8, 3);
+  const std::vector<std::string> names = {"p.png", "q.png", "r.png"};
+  EXPECT_TRUE(check_pictures(a_, names).empty());
+  relabel(a_ + "/p.png", 8, 6), relabel(a_ + "/q.png", 8, 6), relabel(a_ + "/r.png", 8, 3);
+  const std::vector<std::string> notes = check_pictures(a_, names);
+  ASSERT_EQ(notes.size(), 2u);
+  EXPECT_NE(notes[0].find("1 of 3 pictures with a palette, read as RGB: r.png"), std::string::npos)
+      << notes[0];
+  EXPECT_NE(notes[1].find("2 of 3 pictures with transparency, which is dropped: p.png, q.png"),
+            std::string::npos)
+      << notes[1];
+  relabel(a_ + "/q.png", 16, 2);
+  EXPECT_TRUE(throws_error([&] { measure_folders(pair_pictures(a_, b_), {}); }, Errc::kInput,
+                           {"1 of 3 pictures has 16 bits", "q.png"}));
+}
+
+TEST_F(Folders, EmptyFoldersAreRefused) {
+  EXPECT_TRUE(throws_error([&] { pictures_of(a_); }, Errc::kInput, {"/a: no picture"}));
+  EXPECT_TRUE(throws_error([&] { pair_pictures(a_, b_); }, Errc::kInput, {"(0 files .png)"}));
 }
 
 TEST(FrechetInterval, SurroundsTheValueAndNarrowsWithN) {

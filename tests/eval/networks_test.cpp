@@ -4,14 +4,12 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
-#include <random>
 
 #include "core/io/safetensors.h"
 #include "core/io/yaml.h"
-#include "eval/frechet.h"
-#include "eval/lpips.h"
-#include "eval/network_weights.h"
 #include "eval/cifar_resnet.h"
+#include "eval/frechet.h"
+#include "eval/network_weights.h"
 #include "eval/squeezenet.h"
 #include "tests/support/support.h"
 
@@ -23,6 +21,7 @@ using testing::throws_error;
 
 const std::string kData = SVDLAB_SOURCE_DIR "/../shared/data/";
 const std::string kResNet = kData + "weights/resnet20-12fca82f.safetensors";
+const std::string kShipped = SVDLAB_SOURCE_DIR "/notebooks_data/models/cifar-features/features.safetensors";
 const std::string kLpips = kData + "weights/lpips_squeeze.safetensors";
 
 // Skips the test, naming the file, when it is absent.
@@ -90,54 +89,6 @@ TEST(CifarResNet, AccuracyAndFrechetDistancesOnCifar) {
   testing::expect_close(distance(all_features(network, batch, true)), 6.61971264006379, 1e-4);
 }
 
-// torch.rand on the CPU: the low 24 bits of each word of MT19937.
-Tensor torch_rand(std::mt19937& words, at::IntArrayRef shape) {
-  Tensor out = at::empty(shape, at::kFloat);
-  for (int64_t i = 0; i < out.numel(); ++i)
-    out.data_ptr<float>()[i] = static_cast<float>(words() & 0xFFFFFF) * 0x1p-24f;
-  return out;
-}
-
-TEST(Lpips, AgreesWithTorchmetricsOnItsRandomPictures) {
-  REQUIRE_FILE(kLpips);
-  const Lpips lpips(kLpips, LpipsNormalise::kTorchmetrics);
-  std::mt19937 words(42);
-  const Tensor a = torch_rand(words, {2, 3, 100, 100}) * 2 - 1;
-  const Tensor b = torch_rand(words, {2, 3, 100, 100}) * 2 - 1;
-  const Value golden = expected("lpips_squeeze");
-  for (int i = 0; i < 2; ++i) {
-    const double value = golden.find("per_image_2x3x100x100")->items[i].as_number("distance");
-    const double distance = lpips.distance(a.slice(0, i, i + 1), b.slice(0, i, i + 1));
-    EXPECT_TRUE(std::abs(distance - value) <= 2e-7) << i << ": " << distance;
-  }
-}
-
-TEST(Lpips, DistancesOfTheExamplePictures) {
-  REQUIRE_FILE(kLpips);
-  const std::string folder = kData + "lpips/";
-  for (const char* name : {"ex_ref.png", "ex_p0.png", "ex_p1.png"}) REQUIRE_FILE(folder + name);
-  const Lpips lpips(kLpips);
-  const Image reference = read_png(folder + "ex_ref.png");
-  const Value golden = expected("lpips_squeeze");
-  for (const std::string other : {"ex_p0", "ex_p1"}) {
-    const double value = golden.find("ex_ref_vs_" + other)->as_number(other);
-    const double distance = lpips.distance(reference, read_png(folder + other + ".png"));
-    EXPECT_TRUE(std::abs(distance - value) <= 1e-6) << other << ": " << distance;
-  }
-  EXPECT_EQ(lpips.distance(reference, reference), 0.0);
-}
-
-TEST(Lpips, RefusesPicturesItCannotCompare) {
-  REQUIRE_FILE(kLpips);
-  const Lpips lpips(kLpips);
-  const auto zeros = [](int64_t h, int64_t w) { return at::zeros({1, 3, h, w}); };
-  EXPECT_EQ(lpips.distance(zeros(17, 17), zeros(17, 17)), 0.0);
-  EXPECT_TRUE(throws_error([&] { lpips.distance(zeros(16, 40), zeros(16, 40)); }, Errc::kInput,
-                           {"[1, 3, 16, 40]", "at least 17"}));
-  EXPECT_TRUE(throws_error([&] { lpips.distance(zeros(17, 18), zeros(18, 17)); }, Errc::kInput,
-                           {"17, 18", "18, 17"}));
-}
-
 TEST(SqueezeNet, FeaturesAreTheMeanOfTheLastTap) {
   REQUIRE_FILE(kLpips);
   const auto network = load_feature_network(kLpips);
@@ -147,6 +98,21 @@ TEST(SqueezeNet, FeaturesAreTheMeanOfTheLastTap) {
   EXPECT_TRUE(at::isfinite(f.values).all().item<bool>());
   EXPECT_EQ(f.label, -1);
   EXPECT_TRUE(throws_error([&] { network->features({40, 33, {}}); }, Errc::kInput, {"40 x 33", "0 bytes"}));
+}
+
+TEST(CifarResNet, TheShippedNetworkNamesItselfAndIsAsGoodAsItSays) {
+  const std::string test = kData + "cifar10/cifar10_batch_50.png", labels_file = kData + "cifar10/labels.txt";
+  const auto network = load_feature_network(kShipped);
+  EXPECT_EQ(network->name(), "svdlab-cifar-resnet8 1 64-d");
+  for (const std::string& file : {test, labels_file}) REQUIRE_FILE(file);
+  const Image batch = read_png(test);
+  std::ifstream in(labels_file);
+  const std::vector<int64_t> labels{std::istream_iterator<int64_t>(in), {}};
+  ASSERT_EQ(labels.size(), 51000u);
+  int64_t right = 0;
+  for (int i = 0; i < batch.height; ++i)
+    right += network->features(cifar(batch, i)).label == labels[50000 + i];
+  EXPECT_EQ(right, 818);
 }
 
 TEST(CifarResNet, TakesNoOtherSize) {

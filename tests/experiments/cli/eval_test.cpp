@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "core/io/files.h"
+#include "core/io/npz.h"
 #include "core/io/png.h"
 #include "core/io/yaml.h"
 #include "eval/psnr.h"
@@ -97,6 +98,52 @@ TEST_F(Eval, NetworksOfTheUser) {
     EXPECT_HAS(said.out, part);
 }
 
+TEST_F(Eval, SmallPicturesHaveAFrechetDistanceOutOfTheBox) {
+  const Said said = run({"--json"});
+  ASSERT_EQ(said.code, 0) << said.err;
+  for (const char* part : {"\"frechet\"", "svdlab-cifar-resnet8 1 64-d", "class_agreement", "sha256",
+                           "\"program\":\"svdlab ", "\"compared_with\":"})
+    EXPECT_HAS(said.out, part);
+  EXPECT_EQ(run({"--features", "none"}).out.find("frechet"), std::string::npos);
+}
+
+TEST_F(Eval, StatisticsOfAFolderAreWrittenAndComparedWith) {
+  const std::string stats = dir_.file("gen.npz");
+  ASSERT_EQ(run({"--save-stats", stats}).code, 0);
+  const auto against = [&](const std::string& ref, const std::string& gen) {
+    ::testing::internal::CaptureStdout(), ::testing::internal::CaptureStderr();
+    const int code = run_program({"eval", "--ref", ref, "--gen", gen, "--unpaired", "--json"});
+    const std::string out = ::testing::internal::GetCapturedStdout();
+    return Said{code, out, ::testing::internal::GetCapturedStderr()};
+  };
+  const Said same = against(stats, gen_);
+  ASSERT_EQ(same.code, 0) << same.err;
+  const Value document = parse_yaml(same.out, "stdout");
+  const Value& frechet = document.find("metrics")->items.at(0);
+  EXPECT_EQ(frechet.find("metric")->as_text("metric"), "frechet");
+  EXPECT_LE(frechet.find("value")->as_number("value"), 1e-6);
+  EXPECT_EQ(frechet.find("compared_with")->as_text("compared_with"), stats);
+  const std::string other = SVDLAB_SOURCE_DIR "/tests/golden/statistics/stored.npz";
+  const Said shapes = against(other, gen_);
+  EXPECT_EQ(shapes.code, 3);
+  EXPECT_HAS(shapes.err, "stored.npz has 8 features");
+  EXPECT_HAS(shapes.err, "has 64");
+  EXPECT_EQ(against(other, other).code, 0);
+}
+
+TEST_F(Eval, EmbeddingsAloneOrBesideFolders) {
+  const std::string file = dir_.file("clip.npz");
+  save_npz(file, {{"image", at::ones({4, 3})}, {"text", at::ones({4, 3})}});
+  ::testing::internal::CaptureStdout();
+  EXPECT_EQ(run_program({"eval", "--clip", file}), 0);
+  const std::string alone = ::testing::internal::GetCapturedStdout();
+  EXPECT_HAS(alone, "clip_score");
+  EXPECT_HAS(alone, "4 items of ");
+  EXPECT_HAS(run({"--clip", file}).out, "clip_score");
+  save_npz(file, {{"image", at::ones({4, 3})}});
+  EXPECT_HAS(run({"--clip", file}).err, "no array text");
+}
+
 TEST_F(Eval, RefusalsAreOneLineWithTheRightCode) {
   write_file(gen_ + "/alone.png", "");
   struct Misuse {
@@ -109,6 +156,9 @@ TEST_F(Eval, RefusalsAreOneLineWithTheRightCode) {
                            {{"--json", "--emit-commands"}, 2, "exclude each other"},
                            {{"word"}, 2, "unexpected word"},
                            {{"--lpip", "x"}, 2, "nearest: --lpips"},
+                           {{"--allow-missing", "--features-input", "3"}, 2, "unit or bytes"},
+                           {{"--unpaired", "--latents"}, 2, "--latents compares pairs"},
+                           {{"--unpaired", "--features", "none"}, 2, "--features names the network"},
                            {{"--allow-missing", "--features", "/nowhere.st"}, 3, "/nowhere.st"}}) {
     const Said said = run(m.more);
     EXPECT_EQ(said.code, m.code) << said.err;
@@ -139,11 +189,22 @@ TEST_F(Eval, CommandsAreForTheseFoldersAndBashReadsThem) {
                  "code=$?; rm -r \"$stage\"; exit $code\n");
   EXPECT_EQ(std::system(("bash '" + dir_.file("part.sh") + "'").c_str()), 0);
   std::filesystem::remove(ref_ + "/grid.png");
+  EXPECT_HAS(staged.out, "compute_image_similarity_metrics");
+  EXPECT_EQ(staged.out.find("max_dataset_size"), std::string::npos);
   const std::string plain = run({"--emit-commands"}).out;
   EXPECT_EQ(plain.find("stage"), std::string::npos);
   EXPECT_HAS(plain, "--kid-subset-size 6");
   write_file(dir_.file("plain.sh"), plain);
   EXPECT_EQ(std::system(("bash -n '" + dir_.file("plain.sh") + "'").c_str()), 0);
+}
+
+TEST(EvalCommands, DeepCompressorsOwnEvaluationForItsLayout) {
+  const testing::TempDir dir;
+  const std::string a = dir.file("a"), b = dir.file("b"), below = "/samples/MJHQ/MJHQ-2";
+  PicturePairs pairs{a + below, b + below + "/", {"x.png", "y.png"}};
+  EXPECT_HAS(other_programs(pairs), "'" + a + "' '" + b + "' MJHQ '2'");
+  pairs.candidate = b + "/samples/MJHQ/MJHQ-3";
+  EXPECT_EQ(other_programs(pairs).find("max_dataset_size"), std::string::npos);
 }
 
 }  // namespace

@@ -5,11 +5,11 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 packages=(g++ cmake ninja-build libeigen3-dev libhdf5-dev libboost-program-options-dev libyaml-cpp-dev libpng-dev
-          nlohmann-json3-dev libssl-dev libgmock-dev)
+          nlohmann-json3-dev libssl-dev libgmock-dev zlib1g-dev libopenmpi-dev openmpi-bin)
 # Without OpenBLAS the distribution's torch computes with the reference BLAS, 15 times slower.
 torch_packages=(libtorch-dev libopenblas0-pthread)
 by_hand="g++ 12, cmake 3.22, ninja, libtorch 1.13 or a newer torch in python3, OpenBLAS, Eigen 3, HDF5, \
-Boost.Program_options, yaml-cpp, libpng, nlohmann-json, OpenSSL and GoogleTest, with their headers"
+Boost.Program_options, yaml-cpp, libpng, zlib, nlohmann-json, OpenSSL, Open MPI and GoogleTest, with their headers"
 torch_by_hand="its CPU build, or any with nvcc in PATH: python3 -m venv ~/torch && ~/torch/bin/pip install torch && \
 export PATH=~/torch/bin:\$PATH"
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # bash tests/run.sh           build everything, run every test
-# bash tests/run.sh --full    the same, then sanitizers, fuzzing and repeated kills
+# bash tests/run.sh --full    the same, then kills all over a study, fuzzing, mutants, and everything under sanitizers
 source "$(dirname "${BASH_SOURCE[0]}")/../experiments/setup.sh"
 
 [[ $# == 0 || $* == --full ]] || fail 2 "usage: bash tests/run.sh [--full], not: $*"
@@ -30,46 +30,82 @@ with_one_thread() {
   tail -n 2 "$1"
 }
 
-# One process for each program, not for each test: starting torch under a sanitizer takes seconds.
+# part TEXT COMMAND...: one of the full run; its time, and one more in the summary.
+parts=0
+part() {
+  local started=$SECONDS
+  echo "$1"
+  "${@:2}"
+  parts=$((parts + 1))
+  echo "$1: passed in $((SECONDS - started)) s"
+}
+
+kills() { SVDLAB_KILLS=50 run_ctest -R '^KilledStudy\.'; }
+
+mutants() { bash tests/mutation/run.sh; }
+
+# One process for each program, not for each test: starting torch under a sanitizer takes seconds. What kills a process
+# tells a sanitizer nothing.
+sanitized_program() {
+  local program=build-dev/tests/$1
+  with_one_thread "$program.log" "$program" --gtest_brief=1 --gtest_filter='-KilledStudy.*' | sed "s|^|$1: |"
+}
+
 sanitized_tests() {
-  local part program
+  export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+  export LSAN_OPTIONS=suppressions=$PWD/tests/fuzz/lsan.supp:print_suppressions=0
+  export SVDLAB_MUTATIONS=2000
+  export -f sanitized_program with_one_thread fail
+  # The long ones first.
+  printf '%s\n' test_{experiments,lowrank,fuzz,core,quant,eval,kernels,base} |
+    xargs -P "$(jobs_that_fit)" -I{} bash -c 'set -euo pipefail; sanitized_program "$0"' {} ||
+    fail 1 "a program fails under the sanitizers"
+  grep -h 'damaged files' build-dev/tests/test_fuzz.log
+}
+
+sanitized_build() {
   configure dev
   build build-dev all
-  export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
-  for part in base kernels core quant lowrank eval experiments; do
-    program=build-dev/tests/test_$part
-    echo "$program: address and undefined-behaviour sanitizers"
-    with_one_thread "$program.log" "$program" --gtest_brief=1
+}
+
+cuda_sources() {
+  local source
+  for source in "$@"; do
+    logged "build/$(basename "$source").log" nvcc -std=c++20 -I. -c -o build/cuda_probe.o "$source" ||
+      fail 1 "$source does not compile (the log: build/$(basename "$source").log)"
   done
 }
 
-fuzzing() {
-  local flags=(-std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I.)
-  local entry="LLVMFuzzerTestOneInput(const char*, long)"
-  mkdir -p build/fuzz/finds
-  if ! clang++ "${flags[@]}" -x c++ - -o build/fuzz/probe <<< "extern \"C\" int $entry { return 0; }" 2> /dev/null; then
-    echo "SKIPPED: fuzzing needs clang++ with libFuzzer and its sanitizers (clang, libclang-rt-dev)"
-    return
+full_run() {
+  local sources
+  part "killing a study at 50 moments of its time and at 50 of its files" kills
+  part "fuzzing every reader for a minute" bash tests/fuzz/run.sh 60
+  if [[ -e tests/mutation/run.sh ]]; then
+    part "mutants" mutants
+  else
+    echo "SKIPPED: mutants, no tests/mutation/run.sh"
   fi
-  clang++ "${flags[@]}" tests/fuzz/safetensors_fuzz.cpp core/io/safetensors_parse.cpp core/io/safetensors_dtype.cpp \
-    -o build/fuzz/safetensors
-  echo "fuzzing the safetensors parser for 60 s"
-  with_one_thread build/fuzz/safetensors.log build/fuzz/safetensors -max_total_time=60 -rss_limit_mb=2048 \
-    -artifact_prefix=build/fuzz/ build/fuzz/finds tests/fuzz/corpus/safetensors
+  part "build with address and undefined-behaviour sanitizers" sanitized_build
+  part "tests under the sanitizers, 2000 damaged files for each reader" sanitized_tests
+  mapfile -t sources < <(find kernels -name '*.cu')
+  if ((${#sources[@]} == 0)); then
+    echo "SKIPPED: CUDA compile check, the tree has no CUDA source"
+  elif ! have nvcc; then
+    echo "SKIPPED: CUDA compile check of ${#sources[@]} sources, no nvcc"
+  else
+    part "compiling ${#sources[@]} CUDA sources" cuda_sources "${sources[@]}"
+  fi
 }
 
-repeated_kills() {
-  echo "killing and interrupting studies, 5 times each"
-  run_ctest -R '^Program\.(AKilled|ASignal)' --repeat until-fail:5
-}
-
-install_packages hdf5-tools clang-format-14
+optional=(hdf5-tools clang-format-14)
+[[ $* != --full ]] || optional+=(clang libclang-rt-dev)
+install_packages "${optional[@]}"
 configure release
 build build all
 run_ctest
 if [[ $* == --full ]]; then
-  repeated_kills
-  fuzzing
-  sanitized_tests
-  find kernels -name '*.cu' | grep -q . || echo "SKIPPED: CUDA compile check, the tree has no CUDA source"
+  tests=$(sed -n 's/.*tests failed out of \([0-9]*\)$/\1/p' build/ctest.log)
+  full_run
+  echo "all of $tests tests and $parts parts of the full run passed in $((SECONDS / 60)) min"
+  echo "100% tests passed, 0 tests failed out of $((tests + parts))"
 fi

@@ -16,10 +16,25 @@ enum class Errc {
   kLocked = 75,      ///< another process holds the lock; try again later
 };
 
-/// Bad input of any kind. The message is one line: the thing, the values, the fix.
+/// `text` with control characters written as \xNN.
+inline std::string on_one_line(const std::string& text) {
+  const char* digits = "0123456789abcdef";
+  std::string out;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte >= 0x20 && byte != 0x7f)
+      out += c;
+    else
+      out += {'\\', 'x', digits[byte >> 4], digits[byte & 15]};
+  }
+  return out;
+}
+
+/// Bad input of any kind. The message is one line, whatever the texts of a file put into it: the thing, the
+/// values, the fix.
 class Error : public std::runtime_error {
  public:
-  Error(Errc code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  Error(Errc code, const std::string& message) : std::runtime_error(on_one_line(message)), code_(code) {}
   Errc code() const noexcept { return code_; }
   int exit_code() const noexcept { return static_cast<int>(code_); }
 

@@ -13,6 +13,13 @@ herr_t keep_last(unsigned, const H5E_error2_t* error, void* text) {
   return 0;
 }
 
+// Links to other files are not followed.
+bool has_link(hid_t file, const std::string& path) {
+  H5L_info_t info;
+  return H5Lexists(file, path.c_str(), H5P_DEFAULT) > 0 &&
+         H5Lget_info(file, path.c_str(), &info, H5P_DEFAULT) >= 0 && info.type == H5L_TYPE_HARD;
+}
+
 }  // namespace
 
 void silence() { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }
@@ -32,7 +39,7 @@ std::string memory_name() {
 bool exists(hid_t file, const std::string& path) {
   for (size_t end = path.find('/', 1);; end = path.find('/', end + 1)) {
     const std::string prefix = path.substr(0, end);
-    if (prefix != "/" && H5Lexists(file, prefix.c_str(), H5P_DEFAULT) <= 0) return false;
+    if (prefix != "/" && !has_link(file, prefix)) return false;
     if (end == std::string::npos) break;
   }
   return path == "/" || H5Oexists_by_name(file, path.c_str(), H5P_DEFAULT) > 0;

@@ -51,7 +51,7 @@ inline Handle property_list(hid_t kind, const Context& context) {
 /// A name for a file in memory that no other has: HDF5 takes two open files of one name for one file.
 std::string memory_name();
 
-/// True when every link on the way to `path` exists and its target too.
+/// True when every link on the way to `path` is a hard one and its target exists.
 bool exists(hid_t file, const std::string& path);
 
 }  // namespace svdlab::hdf5

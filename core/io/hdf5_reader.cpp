@@ -6,6 +6,7 @@
 #include "core/io/files.h"
 #include "core/io/hdf5.h"
 #include "core/io/hdf5_handle.h"
+#include "core/io/hdf5_trial.h"
 
 namespace svdlab {
 namespace {
@@ -131,32 +132,90 @@ hid_t native(at::ScalarType type) {
                                : H5T_NATIVE_UINT8;
 }
 
+// Data that lie in another file or need a plug-in are none of ours; a chunk is memory asked for at once.
+void require_plain(hid_t set, uint64_t file_bytes, const Context& context, const std::string& path) {
+  const Handle list(H5Dget_create_plist(set), H5Pclose, context, path);
+  const H5D_layout_t layout = H5Pget_layout(list);
+  if (layout == H5D_VIRTUAL || H5Pget_external_count(list) != 0)
+    refuse(context, path, "its data lie in another file");
+  for (int i = 0; i < H5Pget_nfilters(list); ++i) {
+    unsigned flags = 0;
+    size_t count = 0;
+    const H5Z_filter_t filter =
+        H5Pget_filter2(list, static_cast<unsigned>(i), &flags, &count, nullptr, 0, nullptr, nullptr);
+    if (filter != H5Z_FILTER_DEFLATE && filter != H5Z_FILTER_SHUFFLE && filter != H5Z_FILTER_FLETCHER32)
+      refuse(context, path,
+             concat("filter ", filter, " is unknown here; known: deflate, shuffle, fletcher32"));
+  }
+  if (layout != H5D_CHUNKED) return;
+  hsize_t chunk[H5S_MAX_RANK];
+  const int rank = H5Pget_chunk(list, H5S_MAX_RANK, chunk);
+  const Handle type(H5Dget_type(set), H5Tclose, context, path);
+  uint64_t size = H5Tget_size(type);
+  const std::string object = concat(context.file, ": ", path);
+  for (int d = 0; d < rank; ++d) size = checked_mul(size, chunk[d], object.c_str());
+  if (size / kMaxExpansion > file_bytes)
+    refuse(context, path, concat("chunks of ", size, " bytes in a file of ", file_bytes));
+}
+
+template <class Read>
+void forget_refusal(const Read& read) {
+  try {
+    read();
+  } catch (const Error&) {
+  }
+}
+
+// Everything a caller could ask for. A group that holds itself ends at the depth.
+void read_below(const Hdf5Reader& file, const std::string& group, int depth = 8) {
+  for (const std::string& name : file.list(group)) {
+    const std::string path = (group == "/" ? "" : group) + "/" + name;
+    forget_refusal([&] { file.text(path); });
+    forget_refusal([&] { file.table(path); });
+    forget_refusal([&] { file.tensor(path); });
+    if (depth > 0) forget_refusal([&] { read_below(file, path, depth - 1); });
+  }
+}
+
+std::vector<std::string> names_of_attributes(hid_t object, const Context& context) {
+  std::vector<std::string> names;
+  for (int i = 0; i < H5Aget_num_attrs(object); ++i) {
+    const Handle attribute(H5Aopen_by_idx(object, ".", H5_INDEX_NAME, H5_ITER_INC, static_cast<hsize_t>(i),
+                                          H5P_DEFAULT, H5P_DEFAULT),
+                           H5Aclose, context, "/");
+    std::string name(static_cast<size_t>(std::max<ssize_t>(H5Aget_name(attribute, 0, nullptr), 0)), '\0');
+    H5Aget_name(attribute, name.size() + 1, name.data());
+    names.push_back(std::move(name));
+  }
+  return names;
+}
+
 }  // namespace
 
 // The file is opened from memory: no lock is taken, and what is checked is what is read.
 struct Hdf5Reader::State {
   Context context;
-  uint64_t bytes = 0;
+  uint64_t bytes;
   Handle file;
 
-  static Handle open(const Context& context, uint64_t& size) {
+  static Handle open(const Context& context, std::string& image) {
     hdf5::silence();
-    std::string bytes = read_file(context.file);
-    size = bytes.size();
-    if (bytes.empty()) refuse(context, "open", "the file is empty");
+    if (image.empty()) refuse(context, "open", "the file is empty");
     const Handle access = hdf5::property_list(H5P_FILE_ACCESS, context);
     check(H5Pset_fapl_core(access, 1 << 16, false), context, "memory");
-    check(H5Pset_file_image(access, bytes.data(), bytes.size()), context, "memory");
+    check(H5Pset_file_image(access, image.data(), image.size()), context, "memory");
     return Handle(H5Fopen(hdf5::memory_name().c_str(), H5F_ACC_RDONLY, access), H5Fclose, context,
                   "not a readable HDF5 file");
   }
 
-  explicit State(const std::string& path) : context{path, Errc::kInput}, file(open(context, bytes)) {}
+  State(const std::string& path, std::string& image)
+      : context{path, Errc::kInput}, bytes(image.size()), file(open(context, image)) {}
 
   Handle dataset(const std::string& path) const {
     if (!hdf5::exists(file, path)) refuse(context, path, "no such object");
     Handle object(H5Oopen(file, path.c_str(), H5P_DEFAULT), H5Oclose, context, path);
     if (H5Iget_type(object) != H5I_DATASET) refuse(context, path, "not a data set");
+    require_plain(object, bytes, context, path);
     return object;
   }
 
@@ -167,7 +226,8 @@ struct Hdf5Reader::State {
     std::vector<hsize_t> dims(static_cast<size_t>(rank));
     H5Sget_simple_extent_dims(space, dims.data(), nullptr);
     uint64_t size = element_bytes;
-    for (const hsize_t n : dims) size = checked_mul(size, n, path.c_str());
+    const std::string object = concat(context.file, ": ", path);
+    for (const hsize_t n : dims) size = checked_mul(size, n, object.c_str());
     if (size / kMaxExpansion > bytes)
       refuse(context, path, concat(size, " bytes of data in a file of ", bytes));
     return dims;
@@ -187,7 +247,18 @@ struct Hdf5Reader::State {
   }
 };
 
-Hdf5Reader::Hdf5Reader(const std::string& path) : state_(std::make_unique<State>(path)) {}
+Hdf5Reader::Hdf5Reader(const std::string& path) {
+  std::string image = read_file(path);
+  hdf5::try_in_child(path, image.size(), [&] {
+    state_ = std::make_unique<State>(path, image);
+    const Handle root(H5Gopen2(state_->file, "/", H5P_DEFAULT), H5Gclose, state_->context, "/");
+    for (const std::string& name : names_of_attributes(root, state_->context))
+      forget_refusal([&] { attribute(name); });
+    read_below(*this, "/");
+    state_.reset();
+  });
+  state_ = std::make_unique<State>(path, image);
+}
 Hdf5Reader::~Hdf5Reader() = default;
 
 bool Hdf5Reader::has(const std::string& path) const { return hdf5::exists(state_->file, path); }

@@ -181,7 +181,8 @@ NpzFile::NpzFile(const std::string& path) : path_(path), zip_(read_file(path), p
 std::vector<std::string> NpzFile::names() const {
   std::vector<std::string> out;
   for (const std::string& name : zip_.names())
-    if (name.size() > 4 && name.ends_with(".npy")) out.push_back(name.substr(0, name.size() - 4));
+    if (name.size() > 4 && name.compare(name.size() - 4, 4, ".npy") == 0)
+      out.push_back(name.substr(0, name.size() - 4));
   return out;
 }
 

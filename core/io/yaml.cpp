@@ -221,7 +221,8 @@ void write_block(const Value& v, size_t indent, std::string& out) {
 Value parse_yaml(const std::string& text, const std::string& name) {
   require_plain_text(text, name);
   try {
-    std::istringstream stream(concat(text, text.ends_with('\n') ? "" : "\n", kEndOfText, "\n"));
+    const bool whole_line = !text.empty() && text.back() == '\n';
+    std::istringstream stream(concat(text, whole_line ? "" : "\n", kEndOfText, "\n"));
     YAML::Parser parser(stream);
     TreeBuilder tree(name), second(name);
     parser.HandleNextDocument(tree);
@@ -245,6 +246,7 @@ std::string to_yaml(const Value& value) {
 Value merge(const Value& base, const Value& top) {
   if (base.kind != Value::Kind::kMap || top.kind != Value::Kind::kMap) return top;
   Value out = base;
+  if (!top.where.empty()) out.where = top.where;
   for (const Value::Member& m : top.members) {
     Value& slot = out.at_or_add(m.first);
     slot = base.find(m.first) ? merge(slot, m.second) : m.second;

@@ -13,7 +13,9 @@ namespace svdlab {
 
 namespace fs = std::filesystem;
 
-Model load_model(const std::string& folder) {
+namespace {
+
+Model open_model(const std::string& folder) {
   SVDLAB_REQUIRE(fs::is_directory(folder), Errc::kInput, "model folder \"", folder,
                  "\" does not exist; it must hold config.json and *.safetensors in the layout of diffusers");
   const Value config = load_yaml(folder + "/config.json");
@@ -27,6 +29,18 @@ Model load_model(const std::string& folder) {
       config, [&](const std::string& name, at::IntArrayRef shape) { return checkpoint.take(name, shape); });
   checkpoint.require_all_taken(folder);
   return model;
+}
+
+}  // namespace
+
+Model load_model(const std::string& folder) {
+  try {
+    return open_model(folder);
+  } catch (const Error& e) {
+    // Settings and files say where they are; a tensor that does not fit does not know.
+    const std::string message = e.what();
+    throw Error(e.code(), message.find(folder) == std::string::npos ? folder + ": " + message : message);
+  }
 }
 
 std::string model_hash(const std::string& folder) {

@@ -17,11 +17,18 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr int kLockAttempts = 10;
+
 int take_lock(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   SVDLAB_REQUIRE(fd >= 0, Errc::kResource, path, ": cannot be opened: ", std::strerror(errno));
-  if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
-  const int reason = errno;
+  // A process that was just killed may take a moment to let go of it.
+  int reason = 0;
+  for (int attempt = 0; attempt < kLockAttempts; ++attempt) {
+    if (attempt > 0) ::usleep(100'000);
+    if (::flock(fd, LOCK_EX | LOCK_NB) == 0) return fd;
+    reason = errno;
+  }
   ::close(fd);
   SVDLAB_REQUIRE(reason == EWOULDBLOCK, Errc::kResource, path, ": cannot be locked: ", std::strerror(reason));
   throw Error(Errc::kLocked, concat(path, ": another process runs this study; wait for it or stop it"));

@@ -117,6 +117,20 @@ Value resolve(const Value& study, const StudyConfig& config,
   return out;
 }
 
+StudyConfig parse_stacked(const std::vector<std::string>& files, const std::vector<std::string>& overrides) {
+  Value value = parse_yaml(kDefaults, "defaults");
+  for (const std::string& file : files) {
+    const Value settings = load_yaml(file);
+    SVDLAB_REQUIRE(settings.kind == Value::Kind::kMap, Errc::kConfig, file,
+                   ": a study file is a map of settings: `name: value`, one a line");
+    value = merge(value, settings);
+  }
+  expand_protocol(value);
+  expand_plan(value);
+  for (const std::string& override_text : overrides) apply_override(value, override_text);
+  return parse_study(std::move(value));
+}
+
 }  // namespace
 
 StudyConfig parse_study(Value value) {
@@ -153,12 +167,17 @@ StudyConfig parse_study(Value value) {
 
 StudyConfig load_study(const std::vector<std::string>& files, const std::vector<std::string>& overrides) {
   SVDLAB_REQUIRE(!files.empty(), Errc::kConfig, "no study file given");
-  Value value = parse_yaml(kDefaults, "defaults");
-  for (const std::string& file : files) value = merge(value, load_yaml(file));
-  expand_protocol(value);
-  expand_plan(value);
-  for (const std::string& override_text : overrides) apply_override(value, override_text);
-  return parse_study(std::move(value));
+  try {
+    return parse_stacked(files, overrides);
+  } catch (const Error& e) {
+    // What a default refers to may be wrong in a file: then the place is not in it.
+    const std::string message = e.what();
+    const bool named = message.rfind("override ", 0) == 0 ||
+                       std::any_of(files.begin(), files.end(), [&](const std::string& file) {
+                         return message.find(file) != std::string::npos;
+                       });
+    throw Error(e.code(), named ? message : files.back() + ": " + message);
+  }
 }
 
 std::string study_hash(const StudyConfig& study, const std::string& model_hash) {

@@ -1,7 +1,4 @@
-// libFuzzer entry; test_core replays the corpus with gcc.
-//   clang++ -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -I. tests/fuzz/safetensors_fuzz.cpp
-//     core/io/safetensors_parse.cpp core/io/safetensors_dtype.cpp -o fuzz
-//   ./fuzz <folder for new finds> tests/fuzz/corpus/safetensors
+// libFuzzer entry.
 #include "tests/fuzz/safetensors_target.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* bytes, size_t size) {

@@ -1,97 +1,15 @@
-// The program as users run it: exit codes, messages, kills.
+// The program as users run it: exit codes and messages.
 #include <gtest/gtest.h>
 
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
-#include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <thread>
 
 #include "core/io/files.h"
-#include "experiments/study/cell_file.h"
-#include "tests/support/random_model.h"
-#include "tests/support/support.h"
-#include "tests/support/tables.h"
+#include "tests/experiments/cli/program.h"
 
 namespace svdlab {
 namespace {
 
 namespace fs = std::filesystem;
-
-struct Ended {
-  int code = -1;  ///< exit code, or -signal
-  std::string out, err;
-};
-
-class Program : public ::testing::Test {
- protected:
-  void SetUp() override {
-    ASSERT_TRUE(fs::exists(kProgram)) << kProgram << " is not built";
-    testing::write_random_model(dir_.file("model"));
-    write_file(
-        dir_.file("study.yaml"),
-        "study: s\nmodel: " + dir_.file("model") +
-            "\nprotocol: {items: 6, steps: 4}\ncalibration: {pairs: 4, pairs_per_item: 2, tokens: 256}\n"
-            "schemes: [int4, nvfp4]\nmethods: [rtn, smooth, svdquant, svdquant-gptq]\n");
-  }
-
-  pid_t start(const std::vector<std::string>& arguments) const {
-    const pid_t pid = ::fork();
-    if (pid != 0) return pid;
-    for (const auto& [name, target] : {std::pair("out", STDOUT_FILENO), std::pair("err", STDERR_FILENO)})
-      ::dup2(::open(dir_.file(name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644), target);
-    std::vector<char*> argv = {const_cast<char*>(kProgram)};
-    for (const std::string& a : arguments) argv.push_back(const_cast<char*>(a.c_str()));
-    argv.push_back(nullptr);
-    ::execv(kProgram, argv.data());
-    ::_exit(127);
-  }
-
-  Ended wait(pid_t pid) const {
-    int status = 0;
-    ::waitpid(pid, &status, 0);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status), read_file(dir_.file("out")),
-            read_file(dir_.file("err"))};
-  }
-  Ended run(const std::vector<std::string>& arguments) const { return wait(start(arguments)); }
-  Ended run_study(const std::string& runs, std::vector<std::string> more = {}) const {
-    more.insert(more.begin(), {"run", dir_.file("study.yaml"), "--runs", dir_.file(runs)});
-    return run(more);
-  }
-
-  std::string run_folder(const std::string& runs) const {
-    for (const auto& entry : fs::directory_iterator(dir_.file(runs)))
-      if (entry.path().filename() != "cache") return entry.path().string();
-    return "";
-  }
-
-  int64_t finished_cells(const std::string& runs) const {
-    if (!fs::exists(dir_.file(runs))) return 0;
-    const std::string folder = run_folder(runs);
-    int64_t count = 0;
-    if (folder.empty() || !fs::exists(folder + "/cells")) return 0;
-    for (const auto& entry : fs::directory_iterator(folder + "/cells"))
-      count += entry.path().extension() == ".h5";
-    return count;
-  }
-
-  /// Starts the study and sends `signal` as soon as `cells` of its cells are finished.
-  Ended interrupted_after(int64_t cells, int signal, const std::string& runs) const {
-    const pid_t pid = start({"run", dir_.file("study.yaml"), "--runs", dir_.file(runs), "--threads", "1"});
-    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(120);
-    while (finished_cells(runs) < cells && std::chrono::steady_clock::now() < deadline)
-      std::this_thread::sleep_for(std::chrono::milliseconds(2));
-    ::kill(pid, signal);
-    return wait(pid);
-  }
-
-  static constexpr const char* kProgram = SVDLAB_BINARY_DIR "/svdlab";
-  testing::TempDir dir_;
-};
 
 struct Misuse {
   std::vector<std::string> arguments;
@@ -168,34 +86,6 @@ TEST_F(Program, SamplesCalibratesAndInspects) {
                 .code,
             0);
   EXPECT_TRUE(fs::exists(dir_.file("stats.safetensors")));
-}
-
-TEST_F(Program, AKilledStudyGoesOnFromItsFinishedCells) {
-  ASSERT_EQ(run_study("whole", {"--threads", "2"}).code, 0);
-  EXPECT_EQ(interrupted_after(3, SIGKILL, "killed").code, -SIGKILL);
-  const std::string folder = run_folder("killed");
-  ASSERT_FALSE(fs::exists(folder + "/results.h5")) << "the study was over before it could be killed";
-  write_file(folder + "/cells/left.h5.tmp.1", "what a killed writer leaves");
-  const Ended again = run_study("killed");
-  EXPECT_EQ(again.code, 0) << again.err;
-  EXPECT_NE(again.err.find("int4/rtn: reused"), std::string::npos) << again.err;
-  EXPECT_NE(again.err.find("calibration: reused"), std::string::npos) << again.err;
-  EXPECT_FALSE(fs::exists(folder + "/cells/left.h5.tmp.1"));
-  const ResultFile resumed = load_results(folder + "/results.h5");
-  const ResultFile whole = load_results(run_folder("whole") + "/results.h5");
-  testing::expect_same_tables(resumed.tables, whole.tables, false);
-  EXPECT_EQ(read_file(folder + "/samples/nvfp4-svdquant/grid.png"),
-            read_file(run_folder("whole") + "/samples/nvfp4-svdquant/grid.png"));
-}
-
-TEST_F(Program, ASignalEndsItWithItsOwnCodeAndAStatus) {
-  for (const auto& [signal, code, runs] :
-       {std::tuple(SIGINT, 130, "int"), std::tuple(SIGTERM, 143, "term")}) {
-    const Ended ended = interrupted_after(2, signal, runs);
-    EXPECT_EQ(ended.code, code);
-    EXPECT_NE(ended.err.find("interrupted"), std::string::npos);
-    EXPECT_NE(read_file(run_folder(runs) + "/status.json").find("\"interrupted\""), std::string::npos);
-  }
 }
 
 TEST_F(Program, StudiesTellTheirOutcomeByExitCode) {

@@ -15,6 +15,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
+const std::vector<std::string> kKeys = {"cell",  "layer", "group",  "item", "step",
+                                        "index", "round", "branch", "mode", "unit"};
+
 bool one_of(const std::string& name, const std::vector<std::string>& names) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
@@ -28,7 +31,11 @@ std::string results_path(const std::string& path) {
 
 }  // namespace
 
-std::vector<Table> comparable_tables() { return result_tables(); }
+std::vector<Table> comparable_tables() {
+  std::vector<Table> out = result_tables();
+  for (Table& t : analysis_tables()) out.push_back(std::move(t));
+  return out;
+}
 
 const Column* find_column(const Table& table, const std::string& name) {
   for (const Column& c : table.columns)
@@ -37,16 +44,15 @@ const Column* find_column(const Table& table, const std::string& name) {
 }
 
 bool is_identifier(const Column& c) {
-  static const std::vector<std::string> names = {"cell", "layer",  "block", "role",   "group",    "item",
-                                                 "step", "scheme", "index", "method", "outliers", "round"};
-  return one_of(c.name, names) && !std::holds_alternative<std::vector<double>>(c.values);
+  static const std::vector<std::string> more = {"block", "role", "scheme", "method", "outliers"};
+  return (one_of(c.name, kKeys) || one_of(c.name, more)) &&
+         !std::holds_alternative<std::vector<double>>(c.values);
 }
 
 std::vector<std::string> key_columns(const Table& table) {
-  static const std::vector<std::string> names = {"cell", "layer", "group", "item", "step", "index", "round"};
   std::vector<std::string> keys;
   for (const Column& c : table.columns)
-    if (one_of(c.name, names) && !(c.name == "group" && one_of("layer", keys))) keys.push_back(c.name);
+    if (one_of(c.name, kKeys) && !(c.name == "group" && one_of("layer", keys))) keys.push_back(c.name);
   return keys;
 }
 

@@ -28,7 +28,7 @@ const Column* find_column(const Table& table, const std::string& name);
 
 /// A text or integer column that says which thing a row is about, rather than what was measured.
 bool is_identifier(const Column& column);
-/// The identifiers that together name one row of the table, in its order: cell and layer, cell and item ...
+/// The identifiers that name a row of the table, in its order: cell and layer, cell and item ...
 std::vector<std::string> key_columns(const Table& table);
 /// A measured column that is the same in every run: neither identifier nor timing.
 bool is_metric(const Column& column);

@@ -18,15 +18,12 @@ RowFilter key_of(const Table& table, const std::vector<std::string>& keys, size_
   return out;
 }
 
-std::map<RowFilter, size_t> rows_by_key(const Table& table, const std::vector<std::string>& keys,
-                                        const RowFilter& filter) {
-  std::map<RowFilter, size_t> out;
-  for (size_t row = 0; row < table.rows(); ++row) {
-    if (!filter_keeps(filter, table, row)) continue;
-    const RowFilter key = key_of(table, keys, row);
-    SVDLAB_REQUIRE(out.emplace(key, row).second, Errc::kInput, "table ", table.name, ": two rows for ",
-                   key_text(key));
-  }
+/// Key -> rows that have it, in their order.
+std::map<RowFilter, std::vector<size_t>> rows_by_key(const Table& table, const std::vector<std::string>& keys,
+                                                     const RowFilter& filter) {
+  std::map<RowFilter, std::vector<size_t>> out;
+  for (size_t row = 0; row < table.rows(); ++row)
+    if (filter_keeps(filter, table, row)) out[key_of(table, keys, row)].push_back(row);
   return out;
 }
 
@@ -76,16 +73,19 @@ std::vector<RowPair> pair_rows(const Table& a, const Table& b, const RowFilter& 
   const std::vector<std::string> keys = key_columns(a);
   const auto in_a = rows_by_key(a, keys, filter), in_b = rows_by_key(b, keys, filter);
   std::vector<RowPair> out;
+  std::map<RowFilter, size_t> seen;
   for (size_t row = 0; row < a.rows(); ++row) {
     if (!filter_keeps(filter, a, row)) continue;
     const RowFilter key = key_of(a, keys, row);
+    const size_t n = seen[key]++;
     const auto found = in_b.find(key);
-    out.push_back({key, row, found == in_b.end() ? std::nullopt : std::optional(found->second)});
+    out.push_back({key, row, std::nullopt});
+    if (found != in_b.end() && n < found->second.size()) out.back().b = found->second[n];
   }
-  for (size_t row = 0; row < b.rows(); ++row) {
-    if (!filter_keeps(filter, b, row)) continue;
-    const RowFilter key = key_of(b, keys, row);
-    if (in_a.find(key) == in_a.end()) out.push_back({key, std::nullopt, row});
+  for (const auto& [key, rows] : in_b) {
+    const auto found = in_a.find(key);
+    for (size_t n = found == in_a.end() ? 0 : found->second.size(); n < rows.size(); ++n)
+      out.push_back({key, std::nullopt, rows[n]});
   }
   return out;
 }

@@ -26,8 +26,8 @@ struct RowPair {
   RowFilter key;
   std::optional<size_t> a, b;
 };
-/// The rows of `a` in their order, then those that only `b` has. kInput when two rows of a table have one
-/// key.
+/// The rows of `a` in their order, then those that only `b` has. Rows of one key, as the candidates of a
+/// search, are paired in their order.
 std::vector<RowPair> pair_rows(const Table& a, const Table& b, const RowFilter& filter);
 
 /// "int4/rtn transformer_blocks.0.attn.to_q step 3"

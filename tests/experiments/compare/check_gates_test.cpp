@@ -213,13 +213,20 @@ TEST(RowFilter, TextIsReadBackAndOddNamesBecomeWildcards) {
   EXPECT_EQ(back[0].second, "a?b?c?d");
 }
 
-TEST(PairRows, TwoRowsOfOneKeyAreRefused) {
-  ComparedFile a = known_file(), b = known_file();
-  for (Table& t : b.tables)
-    if (t.name == "/layers") texts(t, "layer")[1] = "block.0.to_q";
-  EXPECT_TRUE(testing::throws_error(
-      [&] { check_gates(parse_gates(parse_yaml("[{table: layers, exact: true}]", "g")), a, b, {}); },
-      Errc::kInput, {"two rows", "int4/rtn block.0.to_q"}));
+TEST(PairRows, RowsOfOneKeyArePairedInTheirOrder) {
+  const auto table = [](const std::vector<std::string>& layers) {
+    return Table{"/layers",
+                 {{"cell", "", std::vector<std::string>(layers.size(), "c")}, {"layer", "", layers}}};
+  };
+  const auto text = [&](const std::vector<std::string>& a, const std::vector<std::string>& b) {
+    std::string out;
+    for (const RowPair& r : pair_rows(table(a), table(b), {}))
+      out += r.key[1].second + (r.a ? std::to_string(*r.a) : "-") + (r.b ? std::to_string(*r.b) : "-") + " ";
+    return out;
+  };
+  EXPECT_EQ(text({"x", "y", "x"}, {"x", "x", "y"}), "x00 y12 x21 ");
+  EXPECT_EQ(text({"x", "y", "x"}, {"y", "x"}), "x01 y10 x2- ");
+  EXPECT_EQ(text({"x"}, {"z", "x", "x"}), "x01 x-2 z-0 ");
 }
 
 }  // namespace

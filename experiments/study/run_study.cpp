@@ -92,7 +92,8 @@ class Runner {
       if (fs::exists(dir_.cell_file(cell.slug))) {
         ++done_, ++out_.reused;
         log_line(concat("cell ", cell.name, ": reused"));
-        event("cell_reused", {{"cell", Value::text(cell.name)}});
+        event("cell_reused",
+              {{"cell", Value::text(cell.name)}, {"outliers", Value::text(cell.outliers.tag())}});
       } else {
         open.push_back(&cell);
       }

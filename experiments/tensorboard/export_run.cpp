@@ -1,5 +1,6 @@
 #include "experiments/tensorboard/export_run.h"
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <map>
@@ -29,7 +30,7 @@ struct FinishedCell {
 
 struct History {
   double started = 0;
-  std::vector<FinishedCell> cells;  ///< in the order in which they were finished, each once
+  std::vector<FinishedCell> cells;  ///< each once, with the time when it was finished last
 };
 
 std::string text_of(const Value& event, const std::string& key) {
@@ -47,10 +48,16 @@ History history_of(const std::string& path) {
     const Value event = parse_yaml(line, concat(path, ", event ", ++number));
     const double time = seconds_of_utc(text_of(event, "time"));
     if (number == 1) out.started = time;
-    if (text_of(event, "event") != "cell_finished" || text_of(event, "status") != "ok") continue;
+    const std::string what = text_of(event, "event");
+    if (what != "cell_finished" && what != "cell_reused") continue;
     const FinishedCell cell{text_of(event, "cell"), text_of(event, "outliers"), time};
-    std::erase_if(out.cells, [&](const FinishedCell& c) { return c.name == cell.name; });
-    out.cells.push_back(cell);
+    const auto known = std::find_if(out.cells.begin(), out.cells.end(),
+                                    [&](const FinishedCell& c) { return c.name == cell.name; });
+    // A kill between a cell's file and its event leaves the cell to be reused without having been finished.
+    if (known == out.cells.end())
+      out.cells.push_back(cell);
+    else if (what == "cell_finished")
+      *known = cell;
   }
   return out;
 }
@@ -152,6 +159,7 @@ Exported export_run(const std::string& run, const std::string& out, int64_t item
     const std::string slug = cell_slug(cell.name, cell.outliers), stored = run + "/cells/" + slug + ".h5";
     if (!fs::exists(stored)) continue;  // removed, to be run again
     const ResultFile results = load_results(stored);
+    if (texts(results.table("/cells"), "status").at(0) != "ok") continue;
     CellExport file(cell, history.started);
     file.tables(results);
     file.pictures(run, results.table("/samples"), items);

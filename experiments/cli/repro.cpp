@@ -41,9 +41,12 @@ int judged_and_shown(const PaperTable& table, const MeasuredTable& measured, con
   return 0;
 }
 
+int judge_without_results(const PaperTable& table, const Options& options) {
+  const MeasuredTable nothing{.origin = "nothing: no study measures this table, and no --results are given"};
+  return judged_and_shown(table, nothing, options.get<std::string>("runs") + "/" + repro_study_name(table));
+}
+
 int run_and_judge(const PaperTable& table, const Options& options, std::vector<std::string> overrides) {
-  SVDLAB_REQUIRE(!table.study.empty(), Errc::kConfig, "table ", table.name,
-                 " is measured by no study; give --results a folder of svdlab eval --json documents");
   if (options.has("model")) overrides.insert(overrides.begin(), "model=" + options.get<std::string>("model"));
   const StudyConfig study = repro_study(table, options.get<std::string>("protocol"), overrides);
   const StudyRun done =
@@ -118,7 +121,9 @@ int repro_command(const std::vector<std::string>& arguments) {
   const std::string tables = options.get<std::string>("tables");
   if (names[0] == "list") return list_tables(tables);
   const PaperTable table = load_paper_table(names[0], tables);
-  if (!options.has("results")) return run_and_judge(table, options, overrides);
+  if (!options.has("results"))
+    return table.study.empty() ? judge_without_results(table, options)
+                               : run_and_judge(table, options, overrides);
   SVDLAB_REQUIRE(overrides.empty(), Errc::kConfig, "--results runs nothing, so ", overrides[0],
                  " changes nothing; leave one of them out");
   return judge_results(table, options, options.get<std::string>("results"));

@@ -19,6 +19,7 @@ std::string interval_text(const Interval& i, const PaperMetric& metric) {
 
 std::string measured_head(const PaperTable& table, const MeasuredTable& measured,
                           const std::string& section) {
+  if (measured.rows.empty()) return "measured";
   if (!section.empty()) return "measured on " + measured.model_of(table.section(section));
   return measured.model.empty() ? "measured" : "measured on " + measured.model_of(table.sections.front());
 }

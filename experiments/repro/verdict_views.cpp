@@ -18,6 +18,7 @@ std::string protocol_words(const Value& protocol) {
 
 std::string measured_words(const MeasuredTable& m) {
   std::string out = "measured: " + m.origin;
+  if (m.rows.empty()) return out;
   out += m.model.empty() ? "; models as the folders are called"
                          : "; model " + m.model + " (SHA-256 " + m.model_sha256.substr(0, 12) + ")";
   if (m.steps > 0) out += concat("; ", m.steps, " steps");
@@ -26,8 +27,11 @@ std::string measured_words(const MeasuredTable& m) {
 
 /// How a reader may take the two columns, in one line.
 std::string mixing_words(const PaperTable& table, const MeasuredTable& measured) {
+  if (measured.rows.empty()) return "";
   for (const PaperSection& s : table.sections)
-    if (measured.same_model(s)) return "";
+    if (measured.same_model(s))
+      return "A model whose folder is called like the published one is taken for it; prompts are not "
+             "checked.";
   return "Our numbers are of another model than every published one: values are never compared, orderings "
          "are.";
 }

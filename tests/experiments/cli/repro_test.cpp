@@ -113,6 +113,20 @@ TEST_F(Repro, TakesWhatEvalPrints) {
   EXPECT_NE(unknown.err.find("no row \"w88\" there; nearest: \"w8\""), std::string::npos) << unknown.err;
 }
 
+TEST_F(Repro, TablesWithoutAStudyAreNotComparable) {
+  write_file(dir_.file("tables/said.yaml"),
+             "table: said\ntitle: Said\nsource: {arxiv: 1v1, place: here}\nprotocol: {}\nmetrics:\n"
+             "  seen: {better: higher, implementation: pictures, absent: pictures and no number}\n"
+             "  psnr: {better: higher, implementation: i, ours: psnr_mean}\n"
+             "sections: [{section: big, metrics: [seen, psnr], columns: {C: {a: [figure, 3]}}}]\n");
+  const Ended ended = run({"said"});
+  ASSERT_EQ(ended.code, 0) << ended.err;
+  for (const char* part : {"measured: nothing", "not comparable (metric: pictures and no number)",
+                           "not comparable (not measured)", "0 not reproduced, 2 not comparable"})
+    EXPECT_NE(ended.out.find(part), std::string::npos) << part << "\n" << ended.out;
+  EXPECT_TRUE(fs::exists(dir_.file("runs/repro-said/verdicts.json")));
+}
+
 TEST_F(Repro, ListsAndRefusesInOneLine) {
   const Ended list = run({"list"});
   EXPECT_EQ(list.code, 0);

@@ -3,9 +3,11 @@
 #include <set>
 
 #include "core/base/error.h"
+#include "core/io/compressed_file.h"
 #include "core/io/safetensors.h"
 #include "core/models/model.h"
 #include "experiments/cli/command.h"
+#include "experiments/cli/inspect_compressed.h"
 #include "experiments/cli/options.h"
 #include "experiments/report/table_views.h"
 #include "experiments/study/cell_file.h"
@@ -92,19 +94,40 @@ void inspect_model(const std::string& folder) {
   std::cout << report::to_terminal(groups);
 }
 
+/// What experiments/capture.py reads: the model's hash and, for each group, its linears.
+void print_groups(const std::string& folder) {
+  const Model model = load_model(folder);
+  Value groups = Value::map();
+  for (const LayerGroup& group : model.graph.groups) {
+    Value& members = groups.at_or_add(group.name) = Value::list();
+    for (const int linear : group.members)
+      members.items.push_back(Value::text(model.graph.linears[linear].name));
+  }
+  Value out = Value::map();
+  out.at_or_add("model_sha256") = Value::text(model_hash(folder));
+  out.at_or_add("groups") = groups;
+  std::cout << out.canonical_json() << "\n";
+}
+
 }  // namespace
 
 int inspect_command(const std::vector<std::string>& arguments) {
   Options options("inspect FILE|FOLDER",
                   "Shows the tensors of a .safetensors file, the cells and tables of a results.h5 (or of a "
                   "run directory),\n"
-                  "or the layers and groups of a model folder.",
+                  "the layers and groups of a model folder, or the linears of a quantized one.",
                   "svdlab inspect notebooks_data/models/flux-cifar");
+  options.add()("groups",
+                "of a model folder: which linears share an input, as JSON for experiments/capture.py");
   if (!options.parse(arguments)) return 0;
   const fs::path path = options.word("file or folder");
   SVDLAB_REQUIRE(fs::exists(path), Errc::kInput, path.string(), ": does not exist");
-  if (fs::is_directory(path) && fs::exists(path / "results.h5"))
+  if (options.has("groups"))
+    print_groups(path.string());
+  else if (fs::is_directory(path) && fs::exists(path / "results.h5"))
     inspect_results((path / "results.h5").string());
+  else if (compressed_header(path.string()))
+    inspect_compressed(path.string());
   else if (fs::is_directory(path))
     inspect_model(path.string());
   else if (path.extension() == ".h5" || path.extension() == ".hdf5")

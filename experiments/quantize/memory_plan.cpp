@@ -4,7 +4,7 @@
 #include <thread>
 
 #include "core/base/error.h"
-#include "experiments/quantize/gib.h"
+#include "experiments/quantize/bytes_text.h"
 #include "experiments/quantize/memory_meter.h"
 
 namespace svdlab {
@@ -29,7 +29,7 @@ MemoryPlan plan_memory(const Graph& graph, const std::vector<CompressionJob>& jo
   plan.workers = std::min(threads > 0 ? threads : cores, static_cast<int>(std::max<size_t>(1, jobs.size())));
   while (threads == 0 && plan.workers > 1 && plan.bytes() > available) --plan.workers;
   SVDLAB_REQUIRE(plan.workers == 1 || plan.bytes() <= available, Errc::kResource, "memory: ", plan.workers,
-                 " workers may need ", gib(plan.bytes()), ", ", gib(available),
+                 " workers may need ", bytes_text(plan.bytes()), ", ", bytes_text(available),
                  " are available; use fewer --threads");
   return plan;
 }

@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "core/base/error.h"
-#include "experiments/quantize/gib.h"
+#include "experiments/quantize/bytes_text.h"
 #include "experiments/quantize/memory_meter.h"
 #include "experiments/quantize/output_folder.h"
 
@@ -33,14 +33,15 @@ void print_plan(const Graph& graph, const QuantizePlan& plan, const MemoryPlan& 
   const int64_t free = free_bytes(out);
   std::cout << rules_text(graph, plan) << "\nunits   " << plan.jobs.size() << ", "
             << std::count(finished.begin(), finished.end(), '1') << " of them finished; largest "
-            << memory.largest << "\nmemory  at most " << gib(memory.bytes()) << " anonymous"
+            << memory.largest << "\nmemory  at most " << bytes_text(memory.bytes()) << " anonymous"
             << (ranks > 1 ? concat(" in each of ", ranks, " processes") : "") << ": " << memory.workers
-            << " x " << gib(memory.per_worker) << " + " << gib(MemoryPlan::kConstant) << " ("
-            << gib(available_bytes()) << " available)\ndisk    at most " << gib(all) << " in " << out << ", "
-            << gib(open) << " of them still to write (" << gib(free) << " free)\n"
+            << " x " << bytes_text(memory.per_worker) << " + " << bytes_text(MemoryPlan::kConstant) << " ("
+            << bytes_text(available_bytes()) << " available)\ndisk    at most " << bytes_text(all) << " in "
+            << out << ", " << bytes_text(open) << " of them still to write (" << bytes_text(free)
+            << " free)\n"
             << std::flush;
-  SVDLAB_REQUIRE(open <= free, Errc::kResource, out, ": needs ", gib(open), " (", open, " bytes) of disk, ",
-                 gib(free), " (", free, " bytes) are free");
+  SVDLAB_REQUIRE(open <= free, Errc::kResource, out, ": needs ", bytes_text(open), " (", open,
+                 " bytes) of disk, ", bytes_text(free), " (", free, " bytes) are free");
 }
 
 void print_unmatched(const Unmatched& unmatched) {
@@ -62,8 +63,8 @@ void print_result(const std::string& out, const MemoryPlan& memory, int64_t peak
   }
   std::cout << folder.names().size() << " linears, "
             << std::round(1000 * bits / std::max(1.0, weights)) / 1000 << " bits/weight, in " << out << "\n"
-            << std::round(10 * seconds) / 10 << " s; peak anonymous memory " << gib(peak) << " of "
-            << gib(memory.bytes()) << " planned\n";
+            << std::round(10 * seconds) / 10 << " s; peak anonymous memory " << bytes_text(peak) << " of "
+            << bytes_text(memory.bytes()) << " planned\n";
 }
 
 }  // namespace svdlab

@@ -165,7 +165,7 @@ TEST_F(Quantize, RefusesAGramThatIsNone) {
   EXPECT_TRUE(throws_error([&] { run(kSvdquant, "out", stats_); }, Errc::kInput,
                            {"transformer_blocks.0.attn.to_q", "nan", "(5, 3)"}));
   write_changed_stats([](ActivationStats& s) { s.gram.diagonal().neg_(); });
-  EXPECT_TRUE(throws_error([&] { run(kSvdquant, "out", stats_); }, Errc::kInput,
+  EXPECT_TRUE(throws_error([&] { run(kSvdquant, "out2", stats_); }, Errc::kInput,
                            {"transformer_blocks.0.attn.to_q", "negative diagonal"}));
   EXPECT_FALSE(fs::exists(dir_.file("out/quantization.json")));
 }

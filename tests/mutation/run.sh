@@ -69,6 +69,7 @@ build_mutant() {
   ((${#objects[@]})) || { echo "nothing in $target depends on ${files[*]}"; return 1; }
   export -f compile fail
   export root
+  # shellcheck disable=SC2016  # the inner shell's words
   printf '%s\n' "${objects[@]}" | xargs -P "$(nproc)" -I{} bash -c 'set -e; compile "$0" "$1"' "$overlay" {} \
     >> "$overlay/log" 2>&1 || { echo "it does not compile (the log: $overlay/log)"; return 1; }
   link "$overlay" "$target" "${objects[@]}" >> "$overlay/log" 2>&1 ||
@@ -91,15 +92,15 @@ judge_baseline() {
 }
 
 judge_test() {
-  local overlay=$1 filter=$2 status=0
+  local overlay=$1 target=$2 filter=$3 status=0
   "$overlay/program" --gtest_filter="$filter" > "$overlay/out" 2>&1 || status=$?
-  [[ $status == 1 ]] || { echo "SURVIVED the tests $filter (exit code $status)"; return 1; }
-  echo "caught by $(grep -c '^\[  FAILED  \] .*[a-z]$' "$overlay/out") tests, first $(sed -n 's/^\[  FAILED  \] \([^ ,]*\).*/\1/p' "$overlay/out" | head -n 1)"
+  [[ $status == 1 ]] || { echo "SURVIVED $target $filter (exit code $status)"; return 1; }
+  echo "caught by $(basename "$target"), first $(sed -n 's/^\[  FAILED  \] \([^ ,]*\).*/\1/p;T;q' "$overlay/out")"
 }
 
 # mutant PATCH: builds and judges; one line on stdout.
 mutant() {
-  local patch=$1 name overlay by target started=$SECONDS said status=0
+  local patch=$1 name overlay by target filter said started=$SECONDS status=0
   name=$(basename "$patch" .patch)
   overlay=$work/$name
   by=$(head_of "$patch" "caught by")
@@ -109,7 +110,7 @@ mutant() {
     said=$(build_mutant "$patch" "$overlay" svdlab && judge_baseline "$patch" "$overlay") || status=1
   else
     read -r target filter <<< "$by"
-    said=$(build_mutant "$patch" "$overlay" "tests/$target" && judge_test "$overlay" "$filter") || status=1
+    said=$(build_mutant "$patch" "$overlay" "tests/$target" && judge_test "$overlay" "$target" "$filter") || status=1
   fi
   printf '%-24s %s (%d s)\n' "$name" "$said" $((SECONDS - started))
   return "$status"
@@ -128,13 +129,15 @@ ninja -C build svdlab tests/test_base tests/test_kernels > "$work/build.log" 2>&
 ninja -C build -t deps > "$work/deps"
 
 # The sound build is the standard, on this machine: its own golden results, which it has to keep, and its own tests.
-build/svdlab baseline update --baseline "$work/baseline" > "$work/healthy.log" 2>&1 &&
-  build/svdlab baseline check --baseline "$work/baseline" --mode exact >> "$work/healthy.log" 2>&1 ||
+if ! { build/svdlab baseline update --baseline "$work/baseline" &&
+       build/svdlab baseline check --baseline "$work/baseline" --mode exact; } > "$work/healthy.log" 2>&1; then
   fail 1 "the unchanged build does not pass its own baseline (the log: $work/healthy.log)"
+fi
 while read -r target filter; do
-  "build/tests/$target" --gtest_filter="$filter" > "$work/healthy.log" 2>&1 &&
-    grep -q '^\[  PASSED  \] [1-9]' "$work/healthy.log" ||
+  if ! { "build/tests/$target" --gtest_filter="$filter" > "$work/healthy.log" 2>&1 &&
+         grep -q '^\[  PASSED  \] [1-9]' "$work/healthy.log"; }; then
     fail 1 "the unchanged build does not pass $target $filter (the log: $work/healthy.log)"
+  fi
 done < <(sed -n 's/^# caught by: \(test_.*\)/\1/p' "${patches[@]}")
 
 bad=0

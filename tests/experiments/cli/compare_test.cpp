@@ -146,6 +146,11 @@ TEST_F(SmallStudy, TwoBuildsRunIt) {
   EXPECT_HAS(said.out, "2 gates passed");
   EXPECT_HAS(said.out, "/a-");
   EXPECT_HAS(said.out, "/b-");
+  const Said part = run({"compare", "--live", program, program, study_, "--runs", dir_.file("part"), "--gate",
+                         dir_.file("gate.yaml"), "--only", "table=layers,cell=int4/svd", "--threads", "1"});
+  EXPECT_EQ(part.code, 0) << part.err;
+  EXPECT_HAS(part.err, "cell int4/svd (1 of 1)");
+  EXPECT_HAS(part.out, "1 gates passed");
   const Said bad = run({"compare", "--live", program, study_, study_, "--runs", dir_.file("live")});
   EXPECT_EQ(bad.code, 3);
   EXPECT_HAS(bad.err, "study.yaml: cannot be started");

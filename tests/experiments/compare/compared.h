@@ -1,4 +1,7 @@
 #pragma once
+#include <cmath>
+
+#include "core/base/error.h"
 #include "core/io/files.h"
 #include "experiments/compare/compared_file.h"
 #include "experiments/study/cell_file.h"

@@ -82,6 +82,7 @@ TEST_F(Analyze, OneGroupAloneIsAStudyThatQuantizesOnlyThatGroup) {
   const StudyRun alone = study("methods: [rtn], plan: [" + here + "{match: '*', recipe: {scheme: bf16}}]");
   EXPECT_EQ(trial_psnr(found, "only", group.name), study_psnr(alone, "rtn"));
   EXPECT_EQ(study_psnr(alone, "rtn").size(), 3u);
+  for (const double psnr : study_psnr(alone, "rtn")) EXPECT_TRUE(std::isfinite(psnr)) << "nothing changed";
   const StudyRun everything = study("schemes: [int4], methods: [rtn]");
   EXPECT_EQ(trial_psnr(found, "all", "all"), study_psnr(everything, "int4/rtn"));
   const StudyRun rest =

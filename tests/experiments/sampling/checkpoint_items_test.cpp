@@ -31,7 +31,9 @@ TEST(CheckpointItems, FinalLatentsAreThoseOfDiffusers) {
   for (const std::string name : {"first", "second"}) {
     const SafetensorsFile made(dir.file(name + ".safetensors"));
     EXPECT_EQ(made.metadata().at("height"), "6");
-    testing::expect_close(made.tensor("latents"), expected.tensor(name), 2e-6);
+    // The angles of the embedded guidance reach 3500 in fp32: one rounding of a frequency moves the result
+    // by some 1e-5 (exact angles: by 4e-5).
+    testing::expect_close(made.tensor("latents"), expected.tensor(name), 2e-5);
   }
 }
 

@@ -60,7 +60,8 @@ void GroupRun::compress(const Tensor& smooth, GroupCompression& out) const {
   WeightContext context;
   context.threads = options_.group_threads;
   if (stages_.weights->needs_gram()) {
-    context.gram = smoothed_gram(problem_.stats->gram, smooth);
+    context.gram = problem_.stats->gram;
+    context.smooth = smooth;
     stages_.weights->prepare(context);
   }
   for (size_t b = 0; b < problem_.branches.size(); ++b) {

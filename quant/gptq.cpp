@@ -1,12 +1,13 @@
 #include "core/base/error.h"
 #include "quant/column_quantizer.h"
+#include "quant/input_gram.h"
+#include "quant/inverse_factor.h"
 #include "quant/row_blocks.h"
 #include "quant/scale_search.h"
 
 namespace svdlab {
 namespace {
 
-constexpr int kFactorTries = 12;
 constexpr int64_t kRowsAtOnce = 512;  // a block of 128 columns is then half a megabyte: stays in the cache
 
 struct Options {
@@ -15,38 +16,6 @@ struct Options {
   bool act_order = true;                     // columns of large input energy first
   std::optional<ScaleSearchOptions> search;  // of the scales; absent: those of round to nearest
 };
-
-// The Gram matrix in processing order, without channels that were zero in every calibration token: those must
-// not make it singular, and with a diagonal of their own they are rounded to nearest, as nothing is known
-// about them.
-Tensor ordered_gram(const Tensor& gram, const Tensor& order) {
-  Tensor h = gram.to(at::kDouble).index_select(0, order).index_select(1, order);
-  Tensor diagonal = h.diagonal();
-  const Tensor dead = diagonal <= 0;
-  h.masked_fill_(dead.unsqueeze(0).logical_or(dead.unsqueeze(1)), 0);
-  diagonal.masked_fill_(dead, 1);
-  return h;
-}
-
-// Upper triangular U with U^T U = (h + damping)^-1. One factorisation of the reversed matrix, J h J = L L^T,
-// gives it as J L^-1 J, without ever forming the inverse.
-Tensor inverse_factor(const Tensor& h, double damping) {
-  const double mean = h.diagonal().mean().item<double>();
-  double added = damping * mean;
-  for (int attempt = 0; attempt < kFactorTries; ++attempt) {
-    Tensor damped = h.clone();
-    damped.diagonal().add_(added);
-    const auto [lower, info] = at::linalg_cholesky_ex(damped.flip({0, 1}));
-    if (info.item<int>() == 0) {
-      const Tensor identity = at::eye(h.size(0), h.options());
-      return at::linalg_solve_triangular(lower, identity, /*upper=*/false).flip({0, 1}).contiguous();
-    }
-    added = std::max(10 * added, 1e-8 * mean);
-  }
-  throw Error(Errc::kInput,
-              concat("gptq: the Gram matrix of ", h.size(0), " channels is not positive definite after ",
-                     kFactorTries, " tries, the last with damping ", added / 10));
-}
 
 // Frantar et al., "GPTQ" (arXiv 2210.17323): after a column is rounded, the columns still to come move so as
 // to cancel its output error. Scales are those of round to nearest of the input weight and stay
@@ -74,17 +43,16 @@ class Gptq final : public WeightQuantizer {
 
   void prepare(WeightContext& context) const override {
     check(context, context.gram.defined() ? context.gram.size(0) : 0);
-    context.order = options_.act_order ? at::argsort(context.gram.diagonal(), /*stable=*/true, 0, true)
+    const Tensor diagonal = input_gram_diagonal(context);
+    context.order = options_.act_order ? at::argsort(diagonal, /*stable=*/true, 0, true)
                                        : at::arange(context.gram.size(0));
-    context.inverse_factor = inverse_factor(ordered_gram(context.gram, context.order), options_.damping);
+    context.inverse_factor = inverse_factor(context, context.order, options_.damping);
   }
 
  private:
   static void check(const WeightContext& context, int64_t channels) {
     SVDLAB_REQUIRE(context.gram.defined() && context.gram.size(0) == channels, Errc::kUnexpected,
                    "gptq: needs the Gram matrix of ", channels, " channels");
-    SVDLAB_REQUIRE(context.gram.isfinite().all().item<bool>(), Errc::kInput,
-                   "gptq: the Gram matrix has a NaN or infinity");
   }
 
   void quantize_rows(const Tensor& w, const WeightContext& context, QuantizedTensor& q) const {

@@ -5,6 +5,7 @@
 #include "core/base/error.h"
 #include "core/formats/fp8_e4m3.h"
 #include "core/ir/quantize.h"
+#include "quant/input_gram.h"
 #include "quant/row_blocks.h"
 
 namespace svdlab {
@@ -44,16 +45,16 @@ std::vector<Tensor> candidate_scales(const Tensor& base, ScaleFormat format, con
 }
 
 // Weights of the error: undefined, [K], or [groups, g, g]; fp32, scaled to a mean diagonal of 1.
-Tensor error_weights(const TensorScheme& scheme, const Tensor& gram, Weighting weighting) {
+Tensor error_weights(const TensorScheme& scheme, const WeightContext& context, Weighting weighting) {
   if (weighting == Weighting::kNone) return {};
-  const Tensor diagonal = gram.diagonal();
+  const Tensor diagonal = input_gram_diagonal(context);
   const double mean = diagonal.mean().item<double>();
-  const Tensor scaled = mean > 0 ? gram / mean : gram;
+  const auto scaled = [&](const Tensor& part) { return mean > 0 ? part / mean : part; };
   if (weighting == Weighting::kDiagonal || scheme.grouping != Grouping::kGroup)
-    return scaled.diagonal().to(at::kFloat).contiguous();
+    return scaled(diagonal).to(at::kFloat).contiguous();
   std::vector<Tensor> blocks;
-  for (int64_t c = 0; c < gram.size(0); c += scheme.group)
-    blocks.push_back(scaled.slice(0, c, c + scheme.group).slice(1, c, c + scheme.group));
+  for (int64_t c = 0; c < diagonal.size(0); c += scheme.group)
+    blocks.push_back(scaled(input_gram_block(context, c, c + scheme.group)));
   return at::stack(blocks).to(at::kFloat);
 }
 
@@ -134,7 +135,7 @@ QuantizedTensor search_scales(const Tensor& w, const TensorScheme& scheme, const
   SVDLAB_REQUIRE(options.weighting == Weighting::kNone || context.gram.defined(), Errc::kUnexpected,
                  "scale search: needs the Gram matrix of ", w.size(1), " channels");
   const Tensor source = w.contiguous();
-  const Tensor weights = error_weights(scheme, context.gram, options.weighting);
+  const Tensor weights = error_weights(scheme, context, options.weighting);
   const bool whole = scheme.grouping == Grouping::kTensor;
   const QuantizedTensor plain = best;
   double smallest = std::numeric_limits<double>::infinity();

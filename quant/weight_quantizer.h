@@ -9,7 +9,9 @@ namespace svdlab {
 
 /// Facts about the input a weight quantizer may use; every field may be absent.
 struct WeightContext {
-  Tensor gram;  ///< [K, K] fp64, uncentred, of the transformed input; undefined when not collected
+  Tensor gram;  ///< [K, K] fp64, uncentred, of the input before the transform; undefined when not collected
+  Tensor
+      smooth;  ///< [K] fp32: the transform divides the input by it; undefined: it does not (see input_gram.h)
   /// What WeightQuantizer::prepare made of the Gram matrix, for every weight that sees the same input.
   Tensor order;           ///< [K] int64
   Tensor inverse_factor;  ///< [K, K] fp64

@@ -26,7 +26,8 @@ class QuantizeProgram : public Program {
   void SetUp() override {
     Program::SetUp();
     write_file(dir_.file("config.yaml"),
-               "{scheme: int4, method: m, methods: {m: {preset: svdquant-gptq, low_rank: {rank: 4}}}}");
+               "{scheme: int4, method: m, methods: {m: {transform: {smooth: {alpha: 0.5, beta: 0.5}},"
+               " driver: svdquant, low_rank: {rank: 4}, weights: gptq}}}");
     const Ended ended = run({"calibrate", dir_.file("model"), "--pairs", "2", "--pairs-per-item", "2",
                              "--steps", "2", "--tokens", "64", "--out", dir_.file("stats")});
     ASSERT_EQ(ended.code, 0) << ended.err;
@@ -119,7 +120,7 @@ TEST_F(QuantizeProgram, AChangeOfTheCheckpointDuringTheRunIsRefused) {
   const std::string weights = dir_.file("model/diffusion_pytorch_model-00001-of-00001.safetensors");
   ASSERT_TRUE(fs::exists(weights));
   const pid_t pid =
-      start(arguments("out", {"--threads", "1"}), [&] { preload(concat(SIGSTOP, ":after:2")); });
+      start(arguments("changed", {"--threads", "1"}), [&] { preload(concat(SIGSTOP, ":after:2")); });
   int status = 0;
   ASSERT_EQ(::waitpid(pid, &status, WUNTRACED), pid);
   ASSERT_TRUE(WIFSTOPPED(status));
@@ -128,14 +129,14 @@ TEST_F(QuantizeProgram, AChangeOfTheCheckpointDuringTheRunIsRefused) {
   const Ended ended = wait(pid);
   EXPECT_EQ(ended.code, 3) << ended.err;
   EXPECT_NE(ended.err.find("changed while it was read"), std::string::npos) << ended.err;
-  EXPECT_FALSE(fs::exists(dir_.file("out/quantization.json")));
+  EXPECT_FALSE(fs::exists(dir_.file("changed/quantization.json")));
 }
 
 TEST_F(QuantizeProgram, ADryRunWritesNothing) {
-  const Ended ended = run(arguments("out", {"--dry-run"}));
+  const Ended ended = run(arguments("dry", {"--dry-run"}));
   EXPECT_EQ(ended.code, 0) << ended.err;
   EXPECT_NE(ended.out.find("memory  at most"), std::string::npos) << ended.out;
-  EXPECT_FALSE(fs::exists(dir_.file("out")));
+  EXPECT_FALSE(fs::exists(dir_.file("dry")));
 }
 
 }  // namespace

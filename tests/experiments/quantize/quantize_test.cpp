@@ -7,9 +7,11 @@
 
 #include "core/io/compressed_file.h"
 #include "core/io/files.h"
+#include "core/io/yaml.h"
 #include "experiments/calibrate/calibrate.h"
 #include "experiments/calibrate/stats_file.h"
 #include "experiments/quantize/memory_plan.h"
+#include "experiments/quantize/quantize_text.h"
 #include "experiments/study/cell_config.h"
 #include "lowrank/compress_model.h"
 #include "tests/core/io/compressed_unit_samples.h"
@@ -66,15 +68,18 @@ class Quantize : public ::testing::Test {
 };
 
 constexpr const char* kSvdquant =
-    "{scheme: int4, method: m, methods: {m: {preset: svdquant-gptq, low_rank: {rank: 4}}}}";
+    "{scheme: int4, method: m, methods: {m: {transform: {smooth: {grid: 3}}, driver: svdquant,"
+    " low_rank: {rank: 4}, weights: gptq}}}";
 
 TEST_F(Quantize, FilesHoldWhatCompressModelMakes) {
   const std::string yaml =
-      "{scheme: int4, method: svdquant-gptq, plan: [\n"
-      " {match: 'single_transformer_blocks.0.*', recipe: {scheme: int4, method: $method}},\n"
+      "{scheme: int4, method: m, plan: [\n"
+      " {match: 'single_transformer_blocks.0.attn.*', recipe: {scheme: int4, method: $method}},\n"
       " {match: 'transformer_blocks.0.attn.to_*out*', recipe: {scheme: nvfp4, method: $method}},\n"
       " {match: 'transformer_blocks.0.norm1.linear', recipe: {scheme: w4a16-nf4-g64, method: rtn}},\n"
-      " {match: '*', recipe: {scheme: bf16}}]}";
+      " {match: '*', recipe: {scheme: bf16}}],\n"
+      " methods: {m: {transform: {smooth: {grid: 3}}, driver: svdquant, low_rank: {rank: 4}, weights: "
+      "gptq}}}";
   const StatsMap stats = collect(kEmbedded);
   save_stats(stats_, stats, model_hash(kEmbedded));
   const QuantizeConfig c = config(yaml);
@@ -87,7 +92,7 @@ TEST_F(Quantize, FilesHoldWhatCompressModelMakes) {
   const CompressedFolder folder(dir_.file("out"));
   EXPECT_EQ(folder.header().model_hash, model_hash(kEmbedded));
   ASSERT_EQ(folder.names().size(), direct.model.linears.size());
-  ASSERT_GE(folder.names().size(), 8u);
+  ASSERT_EQ(folder.names().size(), 6u);
   for (const auto& [name, linear] : direct.model.linears) {
     SCOPED_TRACE(name);
     testing::expect_identical_linears(folder.load(name), linear);
@@ -223,6 +228,59 @@ TEST(MemoryPlan, IsSixTimesTheWeightsAndTwiceTheGram) {
       },
       Errc::kResource, {"2 workers", "available", "--threads"}));
   EXPECT_EQ(plan_memory(graph, {large, large}, true, 0, 1).workers, 1);
+}
+
+TEST(QuantizePlan, ADiskThatIsTooSmallIsKnownBeforeTheStart) {
+  Graph graph;
+  LinearSpec linear;
+  linear.name = "a";
+  linear.weight = at::zeros({1}).expand({int64_t{1} << 28, int64_t{1} << 16});
+  graph.linears.push_back(linear);
+  graph.groups.push_back({.name = "a", .members = {0}, .branches = {{0}}});
+  QuantizePlan plan;
+  plan.rules = {{.match = "*", .scheme = scheme_named("int4"), .recipe = parse_recipe(Value::map(), "")}};
+  plan.rule_of = {0};
+  plan.jobs = compression_jobs(graph, plan.rules, plan.rule_of);
+  ASSERT_EQ(plan.jobs.size(), 1u);
+  const int64_t codes = int64_t{1} << 43, scales = codes / 16;  // half a byte a code, 2 bytes for 64 of them
+  EXPECT_GE(job_disk(graph, plan.jobs[0]), codes + scales);
+  EXPECT_LE(job_disk(graph, plan.jobs[0]), codes + scales + 10000);
+  const testing::TempDir dir;
+  ::testing::internal::CaptureStdout();
+  EXPECT_TRUE(throws_error([&] { print_plan(graph, plan, {}, "0", dir.file("out"), 1); }, Errc::kResource,
+                           {dir.file("out"), "of disk", "are free"}));
+  print_plan(graph, plan, {}, "1", dir.file("out"), 1);  // it is there already
+  ::testing::internal::GetCapturedStdout();
+}
+
+TEST(CompressionJobs, AnUntiedGroupIsDividedWithoutChangingItsNames) {
+  Graph graph;
+  LayerGroup group{.name = "n0", .members = {}, .branches = {}};
+  for (int i = 0; i < 5; ++i) {
+    LinearSpec linear;
+    linear.name = concat("n", i);
+    linear.weight =
+        at::zeros({1}).expand({int64_t{1} << 13, int64_t{1} << 12});  // half of kMostUntiedWeights
+    graph.linears.push_back(linear);
+    group.members.push_back(i);
+    group.branches.push_back({i});
+  }
+  graph.groups.push_back(group);
+  const auto jobs_of = [&](const char* yaml) {
+    static Plan plan;
+    plan = {
+        {.match = "*", .scheme = scheme_named("int4"), .recipe = parse_recipe(parse_yaml(yaml, "t"), "")}};
+    return compression_jobs(graph, plan, assign_rules(graph, plan));
+  };
+  EXPECT_EQ(jobs_of("preset: svd").size(), 1u);
+  EXPECT_EQ(jobs_of("preset: smooth").size(), 1u);
+  const auto jobs = jobs_of("preset: rtn");
+  ASSERT_EQ(jobs.size(), 3u);
+  std::vector<int> linears;
+  for (const CompressionJob& job : jobs)
+    for (const int linear : job.shares[0].linears) linears.push_back(linear);
+  std::sort(linears.begin(), linears.end());
+  EXPECT_EQ(linears, (std::vector<int>{0, 1, 2, 3, 4}));
 }
 
 }  // namespace

@@ -98,12 +98,18 @@ std::vector<CompressionJob> compression_jobs(const Graph& graph, const Plan& pla
   return out;
 }
 
-GroupCompression run_job(const Graph& graph, const StatsMap& stats, const CompressionJob& job,
-                         const CompressionOptions& options) {
-  const auto start = std::chrono::steady_clock::now();
+std::vector<GroupProblem> group_problems(const Graph& graph, const StatsMap& stats,
+                                         const CompressionJob& job) {
   std::vector<GroupProblem> problems;
   for (const CompressionJob::Share& share : job.shares)
     problems.push_back(make_problem(graph, stats, share, job.rule->scheme));
+  return problems;
+}
+
+GroupCompression run_job(const Graph& graph, const StatsMap& stats, const CompressionJob& job,
+                         const CompressionOptions& options) {
+  const auto start = std::chrono::steady_clock::now();
+  const std::vector<GroupProblem> problems = group_problems(graph, stats, job);
   GroupCompression out = compress_group(problems, job.rule->recipe, options);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   for (CompressionLog& log : out.log) log.seconds = seconds.count() / static_cast<double>(out.log.size());

@@ -27,6 +27,11 @@ inline constexpr int64_t kMostUntiedWeights = int64_t{1} << 26;
 std::vector<CompressionJob> compression_jobs(const Graph& graph, const Plan& plan,
                                              const std::vector<int>& rules);
 
+/// What compress_group is given for a job. @param stats  of the job's groups; those that are absent stay
+/// null. Throws kInput when channels do not fit.
+std::vector<GroupProblem> group_problems(const Graph& graph, const StatsMap& stats,
+                                         const CompressionJob& job);
+
 /// Compresses one job on the calling thread; the result has biases.
 /// @param stats  of the job's groups at least. kInput when channels do not fit; otherwise as compress_group.
 GroupCompression run_job(const Graph& graph, const StatsMap& stats, const CompressionJob& job,

@@ -125,6 +125,8 @@ const std::vector<MethodPreset>& method_presets() {
       {"svdquant-h-gptq", "svdquant-h with GPTQ on the residual", "{preset: svdquant-h, weights: gptq}"},
       {"svdquant-warm", "svdquant-iterated, branches started from the last candidate's or round's",
        "{preset: svdquant-iterated, low_rank: {solver: subspace}}"},
+      {"svdquant-patient", "svdquant-warm, up to 60 rounds and on past 5 that are no better",
+       "{preset: svdquant-warm, driver: {svdquant: {iterations: 60, patience: 5}}}"},
       {"svdquant-scales", "svdquant-iterated, scales of the residual searched",
        "{preset: svdquant-iterated, weights: scale-search}"},
       {"svdquant-gptq-scales", "svdquant-gptq with searched scales",
@@ -136,7 +138,8 @@ const std::vector<MethodPreset>& method_presets() {
       {"svdquant-awq-lite", "svdquant in one round with ModelOpt's smoothing (NVFP4_SVDQUANT there)",
        "{preset: svdquant, transform: awq-lite}"},
       {"svdquant-full", "grid, iteration, refit, GPTQ on searched scales: all of it, warm-started",
-       "{preset: svdquant-refit, low_rank: {solver: subspace}, weights: {gptq: {scales: search}}}"},
+       "{preset: svdquant-warm, driver: {svdquant: {iterations: 20, patience: 2, refit: true}}, "
+       "weights: {gptq: {scales: search}}}"},
       {"scales", "round to nearest under searched scales", "weights: scale-search"},
   };
   return presets;

@@ -9,12 +9,13 @@ namespace {
 
 // SVDQuant (arXiv 2411.05007): the branch takes the largest singular values, the residual is quantized.
 // Iterated as in DeepCompressor: L_t = SVD_r(W - Q_{t-1}), Q_t = quantize(W - L_t), the round with the
-// smallest output error wins. `refit`: in each round `up` is then fitted to the output, given `down` and the
-// rounded residual.
+// smallest output error wins; `patience` rounds without a better one end it (there: one). The error falls
+// with a jitter of rounding that ends most runs long before they are done, so more patience is more quality
+// for time. `refit`: in each round `up` is then fitted to the output, given `down` and the rounded residual.
 class SvdquantDriver final : public Driver {
  public:
-  SvdquantDriver(int64_t iterations, bool early_stop, bool refit)
-      : iterations_(iterations), early_stop_(early_stop), refit_(refit) {}
+  SvdquantDriver(int64_t iterations, int64_t patience, bool refit)
+      : iterations_(iterations), patience_(patience), refit_(refit) {}
 
   DriverResult drive(const DriverProblem& problem) const override {
     const Tensor w = stacked_weights(problem);
@@ -34,7 +35,7 @@ class SvdquantDriver final : public Driver {
       const double error = problem.score(next.low_bit, next.factors);
       const bool worse = !(error <= best.errors[best.best_round]);
       best.errors.push_back(error);
-      if (worse && early_stop_) break;
+      if (worse && t - best.best_round >= patience_) break;
       if (worse) continue;
       best.low_bit = std::move(next.low_bit);
       best.factors = std::move(next.factors);
@@ -64,8 +65,8 @@ class SvdquantDriver final : public Driver {
     return result;
   }
 
-  int64_t iterations_;
-  bool early_stop_, refit_;
+  int64_t iterations_, patience_;
+  bool refit_;
 };
 
 }  // namespace
@@ -74,7 +75,11 @@ std::unique_ptr<Driver> make_svdquant_driver(Fields& options) {
   const int64_t iterations = options.integer("iterations", 1);
   SVDLAB_REQUIRE(iterations >= 1, Errc::kConfig, options.where(), ": `", options.path_of("iterations"),
                  "` must be at least 1, not ", iterations);
-  return std::make_unique<SvdquantDriver>(iterations, options.boolean("early_stop", true),
+  const int64_t patience = options.integer("patience", 1);
+  SVDLAB_REQUIRE(patience >= 1, Errc::kConfig, options.where(), ": `", options.path_of("patience"),
+                 "` must be at least 1, not ", patience);
+  return std::make_unique<SvdquantDriver>(iterations,
+                                          options.boolean("early_stop", true) ? patience : iterations,
                                           options.boolean("refit", false));
 }
 

@@ -60,6 +60,17 @@ void round_rows(const std::string& cell, const CompressionLog& log, Table& t) {
   }
 }
 
+void search_rows(const std::string& cell, const CompressionLog& log, Table& t) {
+  for (const SearchStep& step : log.search) {
+    texts(t, "cell").push_back(cell);
+    texts(t, "group").push_back(log.group);
+    numbers(t, "alpha").push_back(step.alpha);
+    numbers(t, "beta").push_back(step.beta);
+    numbers(t, "error").push_back(step.error);
+    integers(t, "chosen").push_back(step.chosen);
+  }
+}
+
 }  // namespace
 
 double fill_layer_tables(const std::string& cell, const Graph& graph, const Compression& compression,
@@ -72,6 +83,7 @@ double fill_layer_tables(const std::string& cell, const Graph& graph, const Comp
     layer_row(cell, graph, log, compression.model.linears.at(log.linear), error, named(tables, "/layers"));
     step_rows(cell, error, named(tables, "/layer_steps"));
     round_rows(cell, log, named(tables, "/rounds"));
+    search_rows(cell, log, named(tables, "/search"));
     sum += sqnr_db_of(error.total());
   }
   return compression.log.empty() ? std::nan("") : sum / static_cast<double>(compression.log.size());

@@ -9,8 +9,8 @@
 
 namespace svdlab {
 
-/// Fills /layers, /layer_steps and /rounds of `tables`; returns the mean output SQNR over the layers (NaN for
-/// none).
+/// Fills /layers, /layer_steps, /rounds and /search of `tables`; returns the mean output SQNR over the layers
+/// (NaN for none).
 double fill_layer_tables(const std::string& cell, const Graph& graph, const Compression& compression,
                          const std::vector<LayerError>& errors, std::vector<Table>& tables);
 

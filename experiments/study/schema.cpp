@@ -87,7 +87,10 @@ std::vector<Table> result_tables() {
            {text_column("cell"), text_column("layer"), integer_column("index"), number_column("before"),
             number_column("after")}},
           {"/rounds",
-           {text_column("cell"), text_column("layer"), integer_column("round"), number_column("error")}}};
+           {text_column("cell"), text_column("layer"), integer_column("round"), number_column("error")}},
+          {"/search",
+           {text_column("cell"), text_column("group"), number_column("alpha"), number_column("beta"),
+            number_column("error"), integer_column("chosen")}}};
 }
 
 std::vector<Table> analysis_tables() {

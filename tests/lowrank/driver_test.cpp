@@ -154,6 +154,19 @@ TEST(SvdquantDriver, EarlyStopEndsAtTheFirstIncrease) {
   EXPECT_EQ(all.best_round, 5);
 }
 
+TEST(SvdquantDriver, PatienceIsRoundsWithoutABetterOne) {
+  Example s;
+  s.problem.rank = 6;
+  const std::vector<double> script = {5, 6, 4, 4.5, 4.2, 4.1, 1};
+  size_t round = 0;
+  s.problem.score = [&](const auto&, const auto&) { return script[round++]; };
+  const DriverResult r = driver("svdquant", "{iterations: 7, patience: 3}")->drive(s.problem);
+  EXPECT_EQ(r.errors, (std::vector<double>{5, 6, 4, 4.5, 4.2, 4.1}));
+  EXPECT_EQ(r.best_round, 2);
+  EXPECT_TRUE(testing::throws_error([] { driver("svdquant", "{patience: 0}"); }, Errc::kConfig,
+                                    {"driver.patience", "0"}));
+}
+
 TEST(SvdquantDriver, ANanRoundNeverWins) {
   Example s;
   s.problem.rank = 6;

@@ -51,16 +51,35 @@ sanitized_program() {
   with_one_thread "$program.log" "$program" --gtest_brief=1 --gtest_filter='-KilledStudy.*' | sed "s|^|$1: |"
 }
 
+# What HDF5 does to the child process that tries a file is expected; every other report fails the run. A report's
+# place is its first frame outside of the sanitizer and the libraries that HDF5 calls.
+only_hdf5_reports() {
+  local report place count=0
+  for report in build-dev/reports/*; do
+    [[ -e $report ]] || continue
+    place=$(grep -E '^ +#[0-9]+ 0x' "$report" | grep -vE 'interceptor|sanitizer|/lib(asan|ubsan|c|z)\.so' | head -n 1 || true)
+    [[ $place == *libhdf5* ]] || { cat "$report"; fail 1 "a sanitizer's report: $report"; }
+    count=$((count + 1))
+  done
+  echo "reports: $count, all in HDF5 and in the child process that tries a file for it"
+}
+
 sanitized_tests() {
-  export ASAN_OPTIONS=detect_stack_use_after_return=1 UBSAN_OPTIONS=print_stacktrace=1
+  local status=0
+  rm -rf build-dev/reports
+  mkdir build-dev/reports
+  export ASAN_OPTIONS=detect_stack_use_after_return=1:log_path=$PWD/build-dev/reports/asan
+  export UBSAN_OPTIONS=print_stacktrace=1:log_path=$PWD/build-dev/reports/ubsan
   export LSAN_OPTIONS=suppressions=$PWD/tests/fuzz/lsan.supp:print_suppressions=0
   export SVDLAB_MUTATIONS=2000
   export -f sanitized_program with_one_thread fail
   # The long ones first.
+  # shellcheck disable=SC2016
   printf '%s\n' test_{experiments,lowrank,fuzz,core,quant,eval,kernels,base} |
-    xargs -P "$(jobs_that_fit)" -I{} bash -c 'set -euo pipefail; sanitized_program "$0"' {} ||
-    fail 1 "a program fails under the sanitizers"
-  grep -h 'damaged files' build-dev/tests/test_fuzz.log
+    xargs -P "$(jobs_that_fit)" -I{} bash -c 'set -euo pipefail; sanitized_program "$0"' {} || status=1
+  grep -h 'damaged files' build-dev/tests/test_fuzz.log || true
+  only_hdf5_reports
+  ((status == 0)) || fail 1 "a program fails under the sanitizers"
 }
 
 sanitized_build() {

@@ -27,7 +27,6 @@ void mute() {
 [[noreturn]] void be_the_child(size_t bytes, const std::function<void()>& read) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);  // it holds the locks of its parent and must not outlive it
   for (const int signal : {SIGINT, SIGTERM}) ::signal(signal, SIG_IGN);  // the parent decides
-  for (const int signal : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT}) ::signal(signal, SIG_DFL);
   const rlim_t seconds = kSeconds + bytes / kBytesPerSecond;
   const rlimit limit{seconds, seconds};
   ::setrlimit(RLIMIT_CPU, &limit);

@@ -59,9 +59,10 @@ class MutatedInputs : public ::testing::Test {
   }
 
   /// Puts mutants of the `valid` files at `path`, one after the other; some file as it was must be read and
-  /// some mutant refused. When a reader ends the process, the file that did it stays there.
+  /// some mutant refused; `share` 2 makes half of them. When a reader ends the process, the file that did it
+  /// stays there.
   static void replay(const std::string& format, const std::string& path, const Files& valid,
-                     const Target& target, void (*repair)(uint8_t*, size_t) = nullptr) {
+                     const Target& target, void (*repair)(uint8_t*, size_t) = nullptr, int64_t share = 1) {
     int64_t sound = 0;
     for (const std::string& file : valid) {
       std::ofstream(path, std::ios::binary | std::ios::trunc) << file;
@@ -70,7 +71,7 @@ class MutatedInputs : public ::testing::Test {
     ASSERT_GT(sound, 0);
     const fuzz::Mutator mutator(format);
     int64_t good = 0;
-    const int64_t count = testing::repetitions("SVDLAB_MUTATIONS", 100);
+    const int64_t count = testing::repetitions("SVDLAB_MUTATIONS", 100) / share;
     for (int64_t i = 0; i < count; ++i) {
       const auto number = static_cast<uint64_t>(i);
       std::string file = mutator(valid[number % valid.size()], number);
@@ -163,7 +164,7 @@ TEST_F(MutatedInputs, Hdf5) {
             {"sqnr", "dB", std::vector<double>{19.4, -1e300}}}});
   w.tensor("/spectra/a", testing::random_tensor({40}, "spectra"));
   w.close();
-  replay("hdf5", dir_.file("x.h5"), {read_file(dir_.file("valid.h5"))}, fuzz::hdf5_target);
+  replay("hdf5", dir_.file("x.h5"), {read_file(dir_.file("valid.h5"))}, fuzz::hdf5_target, nullptr, 2);
 }
 
 TEST_F(MutatedInputs, Results) {
@@ -172,8 +173,9 @@ TEST_F(MutatedInputs, Results) {
                                        .model_sha256 = "11",
                                        .config_yaml = "study: s",
                                        .provenance_json = "{}"});
-  replay("results", dir_.file("x.h5"), {read_file(dir_.file("valid.h5"))},
-         [](const std::string& path) { return fuzz::accepted(path, [&] { load_results(path); }); });
+  replay(
+      "results", dir_.file("x.h5"), {read_file(dir_.file("valid.h5"))},
+      [](const std::string& path) { return fuzz::accepted(path, [&] { load_results(path); }); }, nullptr, 2);
 }
 
 TEST_F(MutatedInputs, ModelFolder) {

@@ -87,7 +87,8 @@ class Program : public ::testing::Test {
   static void preload(const std::string& wish) {
     ::setenv("LD_PRELOAD", SVDLAB_BINARY_DIR "/tests/test_rename_signal.so", 1);
     // A sanitizer wants to be loaded first, and would refuse.
-    ::setenv("ASAN_OPTIONS", "verify_asan_link_order=0", 1);
+    const char* options = std::getenv("ASAN_OPTIONS");
+    ::setenv("ASAN_OPTIONS", concat(options ? options : "", ":verify_asan_link_order=0").c_str(), 1);
     ::setenv("SVDLAB_RENAME_SIGNAL", wish.c_str(), 1);
   }
 

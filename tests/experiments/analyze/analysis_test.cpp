@@ -2,14 +2,13 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 
 #include "core/io/files.h"
 #include "core/io/yaml.h"
-#include "experiments/analyze/moments.h"
-#include "experiments/analyze/sensitivity_units.h"
-#include "experiments/study/schema.h"
+#include "experiments/cli/command.h"
 #include "experiments/study/table_rows.h"
 #include "experiments/tables/run_views.h"
 #include "tests/support/random_model.h"
@@ -292,6 +291,34 @@ TEST_F(Analyze, RefusesWhatItDoesNotKnow) {
                       {"int4/rtm", "\"int4/rtn\""}));
   EXPECT_TRUE(refuses("layers", {.source = dir_.file("study.yaml"), .schemes = "int4"}, Errc::kConfig,
                       {"--scheme", "--cell"}));
+}
+
+TEST_F(Analyze, IsACommandOfTheProgram) {
+  const auto program = [&](std::vector<std::string> words) {
+    words.insert(words.begin(), "analyze");
+    ::testing::internal::CaptureStdout();
+    ::testing::internal::CaptureStderr();
+    const int code = run_program(words);
+    return std::tuple(code, ::testing::internal::GetCapturedStdout(),
+                      ::testing::internal::GetCapturedStderr());
+  };
+  const auto [code, out, err] = program({"outliers", model(), kQuick[0], "--steps", "2", "--scheme", "int4",
+                                         "--method", "rtn", "--runs", dir_.file("runs")});
+  EXPECT_EQ(code, 0) << err;
+  EXPECT_NE(out.find("Outlier channels."), std::string::npos) << out;
+  EXPECT_NE(out.find("/report.html\n"), std::string::npos) << out;
+  for (const std::vector<std::string>& words :
+       std::vector<std::vector<std::string>>{{},
+                                             {"layers"},
+                                             {"layer", model()},
+                                             {"layers", model(), "more"},
+                                             {"layers", model(), "--item", "2"}}) {
+    const auto [misuse, nothing, message] = program(words);
+    EXPECT_EQ(misuse, 2) << message;
+    EXPECT_EQ(nothing, "");
+    EXPECT_EQ(std::count(message.begin(), message.end(), '\n'), 1) << message;
+  }
+  EXPECT_NE(std::get<1>(program({"--help"})).find("sensitivity"), std::string::npos);
 }
 
 TEST_F(Analyze, ACellThatQuantizesNothingIsSkipped) {

@@ -53,16 +53,23 @@ bool factor_in_place(Tensor& h) {
     h.slice(0, begin, end).slice(1, 0, begin).zero_();
     Tensor above = h.slice(0, 0, begin).slice(1, begin, end);
     above.copy_(at::mm(above, inverse.t()));
-    Tensor rest = h.slice(0, 0, begin).slice(1, 0, begin);
-    rest.addmm_(above, above.t(), 1, -1);
+    for (int64_t r = 0; r < b; ++r) {  // on and above the diagonal
+      const int64_t row = r * kBlock;
+      Tensor rest = h.slice(0, row, end_of(r)).slice(1, row, begin);
+      rest.addmm_(above.slice(0, row, end_of(r)), above.slice(0, row, begin).t(), 1, -1);
+    }
   }
   // U(:b, b) = -U(:b, :b) R(:b, b) R(b, b)^-1, from the first block on.
   for (int64_t b = 1; b < blocks; ++b) {
     const int64_t begin = b * kBlock, end = end_of(b);
-    Tensor above = h.slice(0, 0, begin).slice(1, begin, end);
-    const Tensor known = h.slice(0, 0, begin).slice(1, 0, begin);
+    const Tensor above = h.slice(0, 0, begin).slice(1, begin, end);
     const Tensor diagonal = h.slice(0, begin, end).slice(1, begin, end);
-    above.copy_(at::mm(at::mm(known, above), diagonal).neg_());
+    for (int64_t r = 0; r < b; ++r) {  // a row of blocks needs those below it as they were
+      const int64_t row = r * kBlock;
+      const Tensor known = h.slice(0, row, end_of(r)).slice(1, row, begin);
+      Tensor part = above.slice(0, row, end_of(r));
+      part.copy_(at::mm(at::mm(known, above.slice(0, row, begin)), diagonal).neg_());
+    }
   }
   return true;
 }

@@ -52,19 +52,21 @@ TEST_F(QuantizeProgram, KilledAtAnyFileItComesToTheSameBytes) {
   const auto expected = whole();
   const int64_t renames = static_cast<int64_t>(expected.size()) + 1;  // and quantization.partial.json
   ASSERT_GE(renames, 12);
-  for (const int64_t at : {int64_t{1}, renames / 3, renames - 1, renames})
-    for (const char* when : {"before", "after"}) {
-      const std::string wish = concat(SIGKILL, ":", when, ":", at);
-      SCOPED_TRACE(wish);
-      const Ended killed = run(arguments("killed", {"--threads", "2"}), [&] { preload(wish); });
-      EXPECT_EQ(killed.code, -SIGKILL) << killed.err;
-      const bool done = at == renames && std::string(when) == "after";
-      EXPECT_EQ(fs::exists(dir_.file("killed/quantization.json")), done);
-      const Ended again = run(arguments("killed"));
-      EXPECT_EQ(again.code, 0) << again.err;
-      EXPECT_TRUE(files_of(dir_.file("killed")) == expected);
-      fs::remove_all(dir_.file("killed"));
-    }
+  const std::vector<std::pair<const char*, int64_t>> moments = {
+      {"before", 1},           {"after", 1},        {"after", renames / 3},
+      {"before", renames - 1}, {"before", renames}, {"after", renames}};
+  for (const auto& [when, at] : moments) {
+    const std::string wish = concat(SIGKILL, ":", when, ":", at);
+    SCOPED_TRACE(wish);
+    const Ended killed = run(arguments("killed", {"--threads", "2"}), [&] { preload(wish); });
+    EXPECT_EQ(killed.code, -SIGKILL) << killed.err;
+    const bool done = at == renames && std::string(when) == "after";
+    EXPECT_EQ(fs::exists(dir_.file("killed/quantization.json")), done);
+    const Ended again = run(arguments("killed"));
+    EXPECT_EQ(again.code, 0) << again.err;
+    EXPECT_TRUE(files_of(dir_.file("killed")) == expected);
+    fs::remove_all(dir_.file("killed"));
+  }
 }
 
 TEST_F(QuantizeProgram, OneTwoAndFourRanksWriteTheSameBytes) {

@@ -58,19 +58,19 @@ ActivationStats statistics(int64_t tokens, int64_t channels) {
 }
 
 // What the fp64 procedure does for each candidate and round: a full SVD, the residual, a replay of the
-// tokens.
-void time_reference(const GroupProblem& p) {
+// tokens. Candidates could run side by side, so the threads divide the time.
+void time_reference(const GroupProblem& p, int threads) {
   const double start = now();
   const Tensor w = p.weights[0].to(at::kDouble);
   const auto [u, s, vh] = at::linalg_svd(w, /*full_matrices=*/false);
   const double svd = now() - start;
   const Tensor rest = w - (u * s).slice(1, 0, 32).matmul(vh.slice(0, 0, 32));
-  const Tensor y = p.stats->reservoir.to(at::kDouble).matmul(rest.t());
+  const double sum = p.stats->reservoir.to(at::kDouble).matmul(rest.t()).sum().item<double>();
   const double candidate = now() - start;
   std::printf(
-      "fp64 reference, 1 of %d candidates and rounds: %.1f s (SVD %.1f s); all: %.0f s, extrapolated; check "
-      "%g\n",
-      kCandidates + kRounds, candidate, svd, candidate * (kCandidates + kRounds), y.sum().item<double>());
+      "fp64 reference: 1 of %d candidates and rounds %.1f s (SVD %.1f s) on one thread; all of them on %d: "
+      "%.0f s, extrapolated (check sum %g)\n",
+      kCandidates + kRounds, candidate, svd, threads, candidate * (kCandidates + kRounds) / threads, sum);
 }
 
 int run(const std::string& scheme, int threads, const std::string& preset, int64_t channels, int64_t rows) {
@@ -87,7 +87,7 @@ int run(const std::string& scheme, int threads, const std::string& preset, int64
               static_cast<long long>(rows), scheme.c_str(), threads, preset.c_str());
   const SingleThreadScope single;
   const NoGradGuard no_grad;
-  if (preset == "reference") return time_reference(p), 0;
+  if (preset == "reference") return time_reference(p, threads), 0;
   Recipe recipe = parse_recipe(parse_yaml("{preset: " + preset + ", low_rank: {rank: 32}}", "bench"), "");
   recipe.driver_options.at_or_add("iterations") = Value::integer(kRounds);
   recipe.driver_options.at_or_add("early_stop") = Value::boolean(false);

@@ -64,7 +64,7 @@ TEST_F(RunStudy, MeasuresEveryCellAgainstThe16BitRun) {
   EXPECT_DOUBLE_EQ(numbers(cells, "bits_per_weight")[1], 4.25);
   EXPECT_GT(numbers(cells, "output_sqnr_db")[2], numbers(cells, "output_sqnr_db")[1]);
   for (const char* table :
-       {"/layers", "/layer_steps", "/trajectory", "/samples", "/outliers", "/spectra", "/rounds"})
+       {"/layers", "/layer_steps", "/trajectory", "/samples", "/outliers", "/spectra", "/rounds", "/search"})
     EXPECT_GT(done.results.table(table).rows(), 0u) << table;
   EXPECT_EQ(done.results.table("/samples").rows(), 25u);
 }

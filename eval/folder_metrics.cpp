@@ -28,8 +28,8 @@ Pair measured_pair(const Image& a, const Image& b, const FolderMeasurement& how)
   Pair p{.width = a.width, .height = a.height};
   p.squared_error = mean_squared_error(a, b);
   p.psnr = psnr_of(p.squared_error);
-  p.ssim_tm = ssim_tm(a, b), p.ssim_sk = ssim_sk(a, b);
-  if (large_enough(p)) p.ms_ssim = ms_ssim(a, b);
+  const SsimScales scales = large_enough(p) ? ssim_scales(a, b) : SsimScales{.ssim_tm = ssim_tm(a, b)};
+  p.ssim_tm = scales.ssim_tm, p.ms_ssim = scales.ms_ssim, p.ssim_sk = ssim_sk(a, b);
   if (how.lpips && how.lpips->takes(a.width, a.height)) p.lpips = how.lpips->distance(a, b);
   if (how.network) p.reference = how.network->features(a), p.candidate = how.network->features(b);
   return p;

@@ -26,12 +26,18 @@ Plane halved(const Plane& in) {
 }  // namespace
 
 double ms_ssim(const Image& reference, const Image& candidate) {
+  return ssim_scales(reference, candidate).ms_ssim;
+}
+
+SsimScales ssim_scales(const Image& reference, const Image& candidate) {
   require_comparable(reference, candidate, kMsSsimLeastSide, "MS-SSIM");
   std::array<double, kExponents.size()> sums{}, counts{};
+  double similarity = 0;
   for (int c = 0; c < 3; ++c) {
     Plane x = plane_of(reference, c), y = plane_of(candidate, c);
     for (size_t scale = 0; scale < kExponents.size(); ++scale) {
       const SsimSums s = gaussian_ssim_sums(x, y);
+      if (scale == 0) similarity += s.similarity;
       const bool last = scale + 1 == kExponents.size();
       sums[scale] += last ? s.similarity : s.contrast_inside;
       counts[scale] += static_cast<double>(last ? x.values.size() : static_cast<size_t>(s.contrast_pixels));
@@ -41,7 +47,7 @@ double ms_ssim(const Image& reference, const Image& candidate) {
   double product = 1;
   for (size_t scale = 0; scale < kExponents.size(); ++scale)
     product *= std::pow(std::max(sums[scale] / counts[scale], 0.0), kExponents[scale]);
-  return product;
+  return {similarity / static_cast<double>(reference.rgb.size()), product};
 }
 
 }  // namespace svdlab

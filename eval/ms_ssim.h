@@ -14,4 +14,10 @@ inline constexpr int kMsSsimLeastSide = 176;
 /// kMsSsimLeastSide.
 double ms_ssim(const Image& reference, const Image& candidate);
 
+/// ssim_tm and ms_ssim of one pair, bit for bit; the first scale, most of the work, is computed once.
+struct SsimScales {
+  double ssim_tm = 0, ms_ssim = 0;
+};
+SsimScales ssim_scales(const Image& reference, const Image& candidate);
+
 }  // namespace svdlab

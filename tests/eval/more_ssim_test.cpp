@@ -69,6 +69,12 @@ TEST(MsSsim, KnownValues) {
   EXPECT_EQ(ms_ssim(a, negative), 0.0) << "a negative scale counts as 0";
 }
 
+TEST(MsSsim, BothAtOnceAreTheSameBits) {
+  const auto [a, b] = pattern(177, 190, 30);
+  EXPECT_EQ(ssim_scales(a, b).ssim_tm, ssim_tm(a, b));
+  EXPECT_EQ(ssim_scales(a, b).ms_ssim, ms_ssim(a, b));
+}
+
 TEST(SsimGaussian, InsideIsWhereTheWindowNeedsNoBorder) {
   const Plane plane = plane_of(flat(20, 13, 7), 0);
   const SsimSums sums = gaussian_ssim_sums(plane, plane);

@@ -98,6 +98,7 @@ const std::vector<Command>& commands() {
       {"compare", "compare two results, or two builds on one study, with gates", compare_command},
       {"baseline", "keep and check the golden results of the embedded model", baseline_command},
       {"quantize", "compress a checkpoint of any size into files", quantize_command},
+      {"export", "pack a compressed checkpoint for Nunchaku, diffusers or ModelOpt", export_command},
       {"sample", "make pictures with a model, 16 bit or quantized", sample_command},
       {"calibrate", "collect input statistics of a model", calibrate_command},
       {"train", "train or distil a model", train_command},

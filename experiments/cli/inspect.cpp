@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/io/compressed_file.h"
+#include "core/io/export_source.h"
 #include "core/io/safetensors.h"
 #include "core/models/model.h"
 #include "experiments/cli/command.h"
@@ -37,6 +38,8 @@ void inspect_safetensors(const std::string& path) {
     bytes += static_cast<int64_t>(entry.bytes);
   }
   std::cout << report::to_terminal(t) << file.entries().size() << " tensors, " << bytes << " bytes\n";
+  if (const std::string format = exported_format(file); !format.empty())
+    std::cout << "format: " << format << "\n";
   for (const auto& [key, value] : file.metadata()) std::cout << "metadata " << key << ": " << value << "\n";
 }
 

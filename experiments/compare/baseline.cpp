@@ -82,6 +82,8 @@ void update_baseline(const BaselineOptions& options) {
 
 BaselineCheck check_baseline(const BaselineOptions& options, BaselineMode mode, const RowFilter& only) {
   StudyConfig study = load_study({options.study}, {});
+  SVDLAB_REQUIRE(fs::exists(golden(options)), Errc::kInput, golden(options),
+                 " does not exist; run this in the project's folder, or make it with svdlab baseline update");
   const ComparedFile stored = load_compared(golden(options));
   SVDLAB_REQUIRE(stored.config_sha256 == study_hash(study, model_hash(study.model)), Errc::kConfig,
                  stored.path, " belongs to another study, model or version of the numerics than ",

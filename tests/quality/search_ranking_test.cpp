@@ -1,8 +1,10 @@
 // Does scoring without the network pick what the network would pick? Every smoothing candidate of a group is
-// compressed and its linears are run by the executor on inputs of other (item, step) pairs than the
-// statistics are from; the scorers' order is held against that. ctest takes two groups and a coarse grid;
-// every group:
+// compressed and its linears are run by the executor on the calibration inputs themselves, every token of
+// them, in bf16; the scorers' order is held against that. ctest takes two groups and a coarse grid; every
+// group:
 //   SVDLAB_ALL_GROUPS=1 build/tests/test_quality --gtest_filter='*SearchRanking*'
+// SVDLAB_REPLAY_SEED=1 takes inputs of other items than calibration saw: what the scorers cannot know is then
+// in, too.
 #include <cmath>
 #include <numeric>
 
@@ -97,10 +99,11 @@ class SearchRanking : public ::testing::TestWithParam<std::string> {
 
 TEST_P(SearchRanking, OfBothScorersAgreesWithReplays) {
   const EmbeddedGroups embedded(testing::all_groups() ? 128 : 16);
-  const StatsMap inputs = embedded.inputs({.pairs = testing::all_groups() ? 32 : 8,
+  const char* seed = std::getenv("SVDLAB_REPLAY_SEED");
+  const StatsMap inputs = embedded.inputs({.pairs = testing::all_groups() ? 64 : 8,
                                            .pairs_per_item = 4,
-                                           .tokens = int64_t{1} << 20,
-                                           .seed = 1,
+                                           .tokens = 64 * 1024,
+                                           .seed = seed == nullptr ? 0ull : std::strtoull(seed, nullptr, 10),
                                            .threads = 2});
   const Plan plan = EmbeddedGroups::plan(GetParam(), "preset: svdquant");
   const std::vector<CompressionJob> jobs = embedded.jobs(plan);

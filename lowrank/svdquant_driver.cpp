@@ -27,15 +27,15 @@ class SvdquantDriver final : public Driver {
     SVDLAB_REQUIRE(!problem.score || std::isfinite(best.errors[0]), Errc::kInput,
                    "driver svdquant: the output error of the first round is ", best.errors[0],
                    "; check the weights and the calibration inputs");
-    Tensor quantized = rounds > 1 ? dequantize_members(best.low_bit) : Tensor(), start = best.factors.basis;
+    Tensor target = rounds > 1 ? left_of(w, best.low_bit) : Tensor(), start = best.factors.basis;
     for (int64_t t = 1; t < rounds; ++t) {
-      DriverResult next = round(problem, w, w - quantized, start);
-      quantized = dequantize_members(next.low_bit);
+      DriverResult next = round(problem, w, std::move(target), start);
       start = next.factors.basis;
       const double error = problem.score(next.low_bit, next.factors);
       const bool worse = !(error <= best.errors[best.best_round]);
       best.errors.push_back(error);
       if (worse && t - best.best_round >= patience_) break;
+      target = t + 1 < rounds ? left_of(w, next.low_bit) : Tensor();
       if (worse) continue;
       best.low_bit = std::move(next.low_bit);
       best.factors = std::move(next.factors);
@@ -47,7 +47,13 @@ class SvdquantDriver final : public Driver {
   bool needs_score() const override { return iterations_ > 1 || refit_; }
 
  private:
-  DriverResult round(const DriverProblem& problem, const Tensor& w, const Tensor& target,
+  // What the low-bit part leaves of w.
+  static Tensor left_of(const Tensor& w, const std::vector<QuantizedTensor>& low_bit) {
+    return dequantize_members(low_bit).neg_().add_(w);
+  }
+
+  // `target` is let go of as soon as the branch is found: it is as large as the weights.
+  DriverResult round(const DriverProblem& problem, const Tensor& w, Tensor target,
                      const Tensor& start) const {
     DriverResult result;
     if (problem.rank == 0) {
@@ -56,6 +62,7 @@ class SvdquantDriver final : public Driver {
     }
     LowRankFactors& factors = result.factors;
     factors = round_to_bf16(problem.solver->solve(target, problem.rank, start));
+    target.reset();
     result.low_bit = quantize_members(problem, at::addmm(w, factors.up, factors.down, 1, -1));
     if (refit_) {
       SVDLAB_REQUIRE(problem.moments, Errc::kUnexpected,

@@ -87,6 +87,9 @@ int run(const std::string& scheme, int threads, const std::string& preset, int64
               static_cast<long long>(rows), scheme.c_str(), threads, preset.c_str());
   const SingleThreadScope single;
   const NoGradGuard no_grad;
+  const ScorerChoice choice =
+      cheaper_scorer(CompressionOptions().score_tokens, channels, rows, p.scheme.activations.has_value());
+  std::printf("scored by %s\n", choice.text().c_str());
   if (preset == "reference") return time_reference(p, threads), 0;
   Recipe recipe = parse_recipe(parse_yaml("{preset: " + preset + ", low_rank: {rank: 32}}", "bench"), "");
   recipe.driver_options.at_or_add("iterations") = Value::integer(kRounds);

@@ -27,7 +27,7 @@ class EmbeddedGroups {
   explicit EmbeddedGroups(int64_t pairs)
       : model(load_model(kFolder)),
         stats(inputs(
-            {.pairs = pairs, .pairs_per_item = 4, .tokens = all_groups() ? 4096 : 512, .threads = 2})) {}
+            {.pairs = pairs, .pairs_per_item = 4, .tokens = all_groups() ? 2048 : 512, .threads = 2})) {}
 
   /// Statistics (or with a reservoir that holds them all: the inputs) of every group.
   StatsMap inputs(CalibrationOptions options) const {

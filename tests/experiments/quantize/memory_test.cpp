@@ -10,8 +10,16 @@ namespace svdlab {
 namespace {
 
 constexpr int64_t kMiB = int64_t{1} << 20;
+constexpr int64_t kSlack = 64 * kMiB;  // of the plan's constant: what the allocator and libraries keep
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
 
 TEST(MemoryMeter, SeesWhatIsHeldAndThatItIsGivenBack) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
   return_freed_memory();
   const int64_t before = anonymous_bytes();
   {
@@ -30,6 +38,7 @@ TEST(MemoryMeter, SeesWhatIsHeldAndThatItIsGivenBack) {
 class GroupMemory : public ::testing::TestWithParam<const char*> {};
 
 TEST_P(GroupMemory, StaysWithinTheWorkersShare) {
+  if (kSanitized) GTEST_SKIP() << "a sanitizer keeps freed memory";
   constexpr int64_t kChannels = 1024, kOut = 8192;
   const SingleThreadScope single;
   const NoGradGuard no_grad;
@@ -60,7 +69,7 @@ TEST_P(GroupMemory, StaysWithinTheWorkersShare) {
   const int64_t share = job_memory(graph, jobs[0], true);
   RecordProperty("held_of_share", concat(held / kMiB, " of ", share / kMiB, " MiB"));
   EXPECT_GT(held, share / 6) << "the meter saw less than the weights";
-  EXPECT_LE(held, share + 32 * kMiB) << held / kMiB << " of " << share / kMiB << " MiB";
+  EXPECT_LE(held, share + kSlack) << held / kMiB << " of " << share / kMiB << " MiB";
 }
 
 INSTANTIATE_TEST_SUITE_P(

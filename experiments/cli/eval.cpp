@@ -79,11 +79,10 @@ struct Networks {
 std::string default_features(const std::string& folder, const std::string& picture, Measurements& to) {
   const Image first = read_png(folder + "/" + picture);
   if (first.width != 32 || first.height != 32) return "";
-  for (const fs::path& root : {fs::path("."), fs::path("/proc/self/exe")}) {
-    std::error_code none;
-    const fs::path base = root == "." ? root : fs::read_symlink(root, none).parent_path().parent_path();
-    if (fs::exists(base / kShipped)) return (base / kShipped).lexically_normal().string();
-  }
+  std::error_code none;
+  for (fs::path from : {fs::current_path(none), fs::read_symlink("/proc/self/exe", none).parent_path()})
+    for (; !from.empty(); from = from == from.root_path() ? fs::path() : from.parent_path())
+      if (fs::exists(from / kShipped)) return (from / kShipped).string();
   to.note(concat("frechet, kid: not measured; ", kShipped, " is not found from here; --features FILE"));
   return "";
 }

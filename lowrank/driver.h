@@ -36,7 +36,7 @@ struct DriverResult {
   std::vector<QuantizedTensor> low_bit;  ///< one per member
   LowRankFactors factors;      ///< rows of `up` stacked in member order; undefined tensors when rank is 0
   std::vector<double> errors;  ///< score after each round, when the driver scored
-  int best_round = 0;
+  int best_round = 0;          ///< that of the smallest error, unless the driver compares by something else
 };
 
 /// The order in which a weight is split into a low-rank and a low-bit part.
@@ -51,7 +51,8 @@ class Driver {
 };
 
 using DriverFactory = std::unique_ptr<Driver> (*)(Fields& options);
-/// Catalogue of drivers: quantize, svdquant (decompose first, optionally iterated), lorc (fit the error).
+/// Catalogue of drivers: quantize, svdquant (decompose first, optionally iterated), lorc (fit the error),
+/// alternate (lorc, iterated).
 const Registry<DriverFactory>& drivers();
 
 }  // namespace svdlab

@@ -2,6 +2,7 @@
 
 #include "lowrank/driver_steps.h"
 #include "lowrank/factors.h"
+#include "lowrank/fisher_facts.h"
 
 namespace svdlab {
 namespace {
@@ -30,10 +31,10 @@ GroupRun::GroupRun(const GroupProblem& problem, const Recipe& recipe, const Stag
 double GroupRun::search_error(const Tensor& smooth, const WeightQuantizer& weights, Through through,
                               std::vector<Tensor>& starts) const {
   const auto scorer = scorer_->candidate(smooth, /*threads=*/1);
-  const WeightedSolver solver = weighted_solver(smooth);
   starts.resize(problem_.branches.size());
   double sum = 0;
   for (size_t b = 0; b < problem_.branches.size(); ++b) {
+    const WeightedSolver solver = weighted_solver(b, smooth);
     DriverProblem candidate = driver_problem(b, smooth, solver);
     candidate.quantizer = &weights;
     candidate.max_rounds = 1;
@@ -55,7 +56,6 @@ void GroupRun::compress(const Tensor& smooth, GroupCompression& out) const {
   const size_t first = out.linears.size();
   out.linears.resize(first + problem_.weights.size());
   out.log.resize(out.linears.size());
-  const WeightedSolver solver = weighted_solver(smooth);
   const auto scorer = scorer_ ? scorer_->candidate(smooth, options_.group_threads) : nullptr;
   WeightContext context;
   context.threads = options_.group_threads;
@@ -65,6 +65,7 @@ void GroupRun::compress(const Tensor& smooth, GroupCompression& out) const {
     stages_.weights->prepare(context);
   }
   for (size_t b = 0; b < problem_.branches.size(); ++b) {
+    const WeightedSolver solver = weighted_solver(b, smooth);
     DriverProblem final_problem = driver_problem(b, smooth, solver);
     final_problem.context = context;
     if (scorer) {
@@ -79,10 +80,13 @@ void GroupRun::compress(const Tensor& smooth, GroupCompression& out) const {
   }
 }
 
-WeightedSolver GroupRun::weighted_solver(const Tensor& smooth) const {
-  const bool weighted = recipe_.rank > 0 && stages_.objective->needs_gram();
-  const Tensor gram = weighted ? smoothed_gram(problem_.stats->gram, smooth) : Tensor();
-  return {*stages_.solver, {.cols = weighted ? stages_.objective->column_weight(gram) : Tensor()}};
+WeightedSolver GroupRun::weighted_solver(size_t branch, const Tensor& smooth) const {
+  if (recipe_.rank == 0) return {*stages_.solver, {}};
+  const LowRankObjective& objective = *stages_.objective;
+  ObjectiveFacts facts;
+  if (objective.needs_gram()) facts.gram = smoothed_gram(problem_.stats->gram, smooth);
+  if (objective.needs_fisher()) add_fisher(problem_, problem_.branches[branch], smooth, facts);
+  return {*stages_.solver, objective.weights(facts)};
 }
 
 DriverProblem GroupRun::driver_problem(size_t branch, const Tensor& smooth,

@@ -22,8 +22,8 @@ class GroupRun {
   void compress(const Tensor& smooth, GroupCompression& out) const;
 
  private:
-  /// The recipe's solver in the norm of its objective, for the input under one smoothing vector.
-  WeightedSolver weighted_solver(const Tensor& smooth) const;
+  /// The recipe's solver in the norm of its objective, for one branch under one smoothing vector.
+  WeightedSolver weighted_solver(size_t branch, const Tensor& smooth) const;
   DriverProblem driver_problem(size_t branch, const Tensor& smooth, const LowRankSolver& solver) const;
   void store(size_t branch, const Tensor& smooth, const Tensor& weights, const DriverResult& result,
              CompressedLinear* linears, CompressionLog* logs) const;

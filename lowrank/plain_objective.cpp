@@ -7,7 +7,7 @@ namespace {
 class PlainObjective final : public LowRankObjective {
  public:
   bool needs_gram() const override { return false; }
-  Tensor column_weight(const Tensor&) const override { return {}; }
+  NormWeights weights(const ObjectiveFacts&) const override { return {}; }
 };
 
 }  // namespace

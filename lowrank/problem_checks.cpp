@@ -1,6 +1,7 @@
 #include "lowrank/problem_checks.h"
 
 #include "core/base/error.h"
+#include "lowrank/fisher_facts.h"
 
 namespace svdlab {
 namespace {
@@ -43,9 +44,16 @@ void check_rank(const GroupProblem& p, const std::vector<int>& branch, int64_t r
 std::string stage_that_needs_stats(const Recipe& r, const Stages& s) {
   if (s.transform->needs_stats()) return "transform " + r.transform;
   if (s.weights->needs_gram()) return "weights " + r.weights;
-  if (s.objective->needs_gram() && r.rank > 0) return "low_rank.objective " + r.objective;
+  if ((s.objective->needs_gram() || s.objective->needs_fisher()) && r.rank > 0)
+    return "low_rank.objective " + r.objective;
+  if (s.activations->needs_stats()) return "activations " + r.activations;
+  if (s.branch->needs_stats()) return "branch " + r.branch;
   if (s.driver->needs_score() && r.rank > 0) return "driver " + r.driver;
   return "";
+}
+
+FisherDetail fisher_detail(const Recipe& r, const Stages& s) {
+  return s.objective->needs_fisher() && r.rank > 0 ? FisherDetail::kMeans : FisherDetail::kNone;
 }
 
 void check_problem(const GroupProblem& p, const Recipe& recipe, const Stages& stages) {
@@ -57,6 +65,11 @@ void check_problem(const GroupProblem& p, const Recipe& recipe, const Stages& st
   SVDLAB_REQUIRE(needs.empty() || p.stats, Errc::kConfig, "group ", p.name, ": ", needs,
                  " needs calibration statistics; calibrate the model or choose a stage without");
   if (p.stats) p.stats->require_finite(p.name);
+  if (fisher_detail(recipe, stages) == FisherDetail::kNone) return;
+  const std::string missing = linear_without_fisher(p);
+  SVDLAB_REQUIRE(missing.empty(), Errc::kConfig, "group ", p.name, ": low_rank.objective ", recipe.objective,
+                 " needs gradients of ", missing,
+                 ", which its statistics lack; collect them with svdlab calibrate MODEL --fisher");
 }
 
 }  // namespace svdlab

@@ -9,9 +9,12 @@ namespace svdlab {
 /// "transform smooth" or another stage of the recipe that cannot do without calibration statistics, or "".
 std::string stage_that_needs_stats(const Recipe& recipe, const Stages& stages);
 
+/// What the recipe must know of gradients.
+FisherDetail fisher_detail(const Recipe& recipe, const Stages& stages);
+
 /// Refuses what compression cannot do, by name: a group size that does not divide a K range, a rank above the
 /// smaller side of a branch's weights (kConfig), NaN or infinite weights or statistics (kInput), statistics
-/// that a stage of the recipe needs and that are not there (kConfig).
+/// or gradients that a stage of the recipe needs and that are not there (kConfig).
 void check_problem(const GroupProblem& problem, const Recipe& recipe, const Stages& stages);
 
 }  // namespace svdlab

@@ -80,6 +80,8 @@ Value Recipe::to_value() const {
   if (objective != "plain") branch.at_or_add("objective") = stage_value(objective, objective_options);
   for (const Value::Member& m : solver_options.members) branch.at_or_add(m.first) = m.second;
   v.at_or_add("weights") = stage_value(weights, weight_options);
+  if (activations != "dynamic") v.at_or_add("activations") = stage_value(activations, activation_options);
+  if (branch != "none") v.at_or_add("branch") = stage_value(branch, branch_options);
   if (score != Scoring::kAuto) v.at_or_add("score") = Value::text(kScorings[static_cast<int>(score)]);
   return v;
 }
@@ -92,6 +94,8 @@ Recipe parse_recipe(const Value& value, const std::string& path) {
   read_stage(fields.child("driver"), fields.path_of("driver"), r.driver, r.driver_options);
   read_low_rank(fields.child("low_rank"), fields.path_of("low_rank"), r);
   read_stage(fields.child("weights"), fields.path_of("weights"), r.weights, r.weight_options);
+  read_stage(fields.child("activations"), fields.path_of("activations"), r.activations, r.activation_options);
+  read_stage(fields.child("branch"), fields.path_of("branch"), r.branch, r.branch_options);
   r.score = read_scoring(fields, r.score);
   fields.finish();
   make_stages(r, path);
@@ -111,6 +115,14 @@ const std::vector<MethodPreset>& method_presets() {
        "{driver: lorc, low_rank: {rank: 8, solver: randomized}}"},
       {"eora", "lorc fitted to the error of the output (EoRA)",
        "{preset: lorc, low_rank: {objective: whitened}}"},
+      {"lord", "low-rank branch on the leading directions of the output (LoRD), residual rounded",
+       "{preset: svd, low_rank: {objective: whitened}}"},
+      {"fwsvd", "low-rank branch weighted by the rows' gradients (FWSVD), residual rounded",
+       "{preset: svd, low_rank: {objective: fisher-rows}}"},
+      {"lq-lora", "lorc, quantized part and branch refitted in turn (LQ-LoRA)",
+       "{driver: {alternate: {iterations: 50, judge: norm}}, low_rank: {rank: 8, solver: randomized}}"},
+      {"lq-lora-fisher", "lq-lora weighted by the gradients of rows and columns",
+       "{preset: lq-lora, low_rank: {objective: fisher}}"},
       {"gptq", "error-compensating rounding", "weights: gptq"},
       {"smooth-gptq", "searched smoothing, then GPTQ", "{transform: {smooth: {grid: 20}}, weights: gptq}"},
       {"svdquant", "searched smoothing, low-rank branch, residual rounded to nearest",
@@ -120,6 +132,10 @@ const std::vector<MethodPreset>& method_presets() {
       {"svdquant-h",
        "svdquant-iterated, the branch weighted by the input's Gram matrix (H-SVDQuant's decomposition)",
        "{preset: svdquant-iterated, low_rank: {objective: whitened}}"},
+      {"svdquant-fwsvd", "svdquant-iterated, the branch weighted by the rows' gradients",
+       "{preset: svdquant-iterated, low_rank: {objective: fisher-rows}}"},
+      {"svdquant-fisher", "svdquant-iterated, the branch weighted by the gradients of rows and columns",
+       "{preset: svdquant-iterated, low_rank: {objective: fisher}}"},
       {"svdquant-gptq", "svdquant-iterated with GPTQ on the residual",
        "{preset: svdquant-iterated, weights: gptq}"},
       {"svdquant-h-gptq", "svdquant-h with GPTQ on the residual", "{preset: svdquant-h, weights: gptq}"},

@@ -11,8 +11,11 @@ std::unique_ptr<LowRankSolver> make_gram_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_randomized_solver(Fields&);
 std::unique_ptr<LowRankSolver> make_subspace_solver(Fields&);
 std::unique_ptr<LowRankObjective> make_diagonal_objective(Fields&);
+std::unique_ptr<LowRankObjective> make_fisher_objective(Fields&);
+std::unique_ptr<LowRankObjective> make_fisher_rows_objective(Fields&);
 std::unique_ptr<LowRankObjective> make_plain_objective(Fields&);
 std::unique_ptr<LowRankObjective> make_whitened_objective(Fields&);
+std::unique_ptr<Driver> make_alternate_driver(Fields&);
 std::unique_ptr<Driver> make_lorc_driver(Fields&);
 std::unique_ptr<Driver> make_quantize_driver(Fields&);
 std::unique_ptr<Driver> make_svdquant_driver(Fields&);
@@ -39,6 +42,10 @@ const Registry<LowRankObjectiveFactory>& low_rank_objectives() {
           {"plain", "every weight counts the same", make_plain_objective},
           {"diagonal", "columns weighted by their channel's root mean square input", make_diagonal_objective},
           {"whitened", "the layer's output error, by the Gram matrix of its input", make_whitened_objective},
+          {"fisher-rows", "rows weighted by the root mean square of their gradients",
+           make_fisher_rows_objective},
+          {"fisher", "rows and columns weighted by the root mean square of their gradients",
+           make_fisher_objective},
       });
   return registry;
 }
@@ -50,6 +57,8 @@ const Registry<DriverFactory>& drivers() {
                     {"svdquant", "low-rank branch first, the residual quantized; optionally iterated",
                      make_svdquant_driver},
                     {"lorc", "quantized first, the low-rank branch fitted to the error", make_lorc_driver},
+                    {"alternate", "lorc, then quantizing what the branch leaves and refitting it in turn",
+                     make_alternate_driver},
                 });
   return registry;
 }

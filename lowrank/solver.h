@@ -24,6 +24,8 @@ class LowRankSolver {
   /// something ignore it.
   virtual LowRankFactors solve(const Tensor& m, int64_t rank, const Tensor& start) const = 0;
   LowRankFactors solve(const Tensor& m, int64_t rank) const { return solve(m, rank, {}); }
+  /// ||m - up down||^2 in the norm that solve() minimises; that of m itself without factors.
+  virtual double residual(const Tensor& m, const LowRankFactors& factors) const;
 };
 
 using LowRankSolverFactory = std::unique_ptr<LowRankSolver> (*)(Fields& options);

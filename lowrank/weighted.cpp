@@ -81,6 +81,13 @@ LowRankFactors WeightedSolver::solve(const Tensor& m, int64_t rank, const Tensor
   return out;
 }
 
+double WeightedSolver::residual(const Tensor& m, const LowRankFactors& factors) const {
+  if (!rows_.defined() && !cols_.defined()) return inner_.residual(m, factors);
+  Tensor rest = m.to(at::kDouble);
+  if (factors.up.defined()) rest = rest - factors.up.to(at::kDouble).matmul(factors.down.to(at::kDouble));
+  return energy(times_right(times_left(rows_, rest), cols_));
+}
+
 Tensor gram_root(const Tensor& gram, double damping) {
   const Tensor g = gram.to(at::kDouble);
   const Tensor scale = g.diagonal().clamp_min(0).sqrt();

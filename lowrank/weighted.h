@@ -30,6 +30,7 @@ class WeightedSolver final : public LowRankSolver {
   /// Throws kInput when A m B is not finite.
   using LowRankSolver::solve;
   LowRankFactors solve(const Tensor& m, int64_t rank, const Tensor& start) const override;
+  double residual(const Tensor& m, const LowRankFactors& factors) const override;
 
  private:
   const LowRankSolver& inner_;

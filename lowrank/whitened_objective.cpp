@@ -14,7 +14,9 @@ class WhitenedObjective final : public LowRankObjective {
  public:
   explicit WhitenedObjective(double damping) : damping_(damping) {}
   bool needs_gram() const override { return true; }
-  Tensor column_weight(const Tensor& gram) const override { return gram_root(gram, damping_); }
+  NormWeights weights(const ObjectiveFacts& facts) const override {
+    return {.cols = gram_root(facts.gram, damping_)};
+  }
 
  private:
   double damping_;

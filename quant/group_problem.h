@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "core/ir/linear.h"
+#include "core/ir/online.h"
 #include "core/ir/scheme.h"
 #include "core/ir/stats.h"
 
@@ -20,17 +21,23 @@ struct GroupProblem {
   Scheme scheme;
 
   int64_t channels() const { return weights.front().size(1); }
+  /// Gradient statistics of a member's weight; null where calibration did not collect them.
+  const WeightFisher* fisher(size_t member) const {
+    if (stats == nullptr) return nullptr;
+    const auto found = stats->fisher.find(linear_names[member]);
+    return found == stats->fisher.end() ? nullptr : &found->second;
+  }
 };
 
-/// What a candidate smoothing vector goes through before its output error is taken.
+/// What a candidate transform goes through before its output error is taken.
 enum class Through {
   kRecipe,      ///< the rest of the recipe: low-rank branch and quantizers
   kQuantizers,  ///< quantizers alone, whatever the recipe adds to them
 };
 
-/// Output errors of candidate smoothing vectors [K], in their order; smaller is better. An undefined tensor
-/// stands for no smoothing. Candidates that are alike should be neighbours: a solver may start one from the
-/// one before.
-using SmoothScore = std::function<std::vector<double>(const std::vector<Tensor>& smooth, Through through)>;
+/// Output errors of candidate transforms, in their order; smaller is better. Candidates that are alike should be
+/// neighbours: a solver may start one from the one before.
+using TransformScore =
+    std::function<std::vector<double>(const std::vector<OnlineTransform>& candidates, Through through)>;
 
 }  // namespace svdlab

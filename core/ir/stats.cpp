@@ -75,6 +75,7 @@ void ActivationStats::merge(const ActivationStats& other) {
   sum = sum + other.sum;
   gram = gram + other.gram;
   offer(*this, other.reservoir, other.keys);
+  for (const auto& [linear, sums] : other.fisher) fisher[linear].merge(sums);
 }
 
 void ActivationStats::require_finite(const std::string& group) const {
@@ -84,6 +85,7 @@ void ActivationStats::require_finite(const std::string& group) const {
     SVDLAB_REQUIRE(channel < 0, Errc::kInput, "activations of group ", group, ": channel ", channel, " of ",
                    channels(), " is NaN or infinite; check the model's weights and the calibration inputs");
   }
+  for (const auto& [linear, sums] : fisher) sums.require_finite(linear);
 }
 
 }  // namespace svdlab

@@ -3,12 +3,14 @@
 #include <map>
 #include <string>
 
+#include "core/ir/fisher.h"
 #include "core/ir/tensor.h"
 
 namespace svdlab {
 
 /// What calibration keeps of the inputs of one LayerGroup. Additive: stats of two shards, merged in order,
-/// equal the stats of one pass up to fp64 rounding of `sum` and `gram`, and exactly in everything else.
+/// equal the stats of one pass up to fp64 rounding of `sum`, `gram` and `fisher`, and exactly in everything
+/// else.
 struct ActivationStats {
   int64_t tokens = 0;
   Tensor absmax;            ///< [K] fp32
@@ -18,6 +20,8 @@ struct ActivationStats {
   Tensor reservoir;         ///< [T, K] fp32: the T tokens with the smallest keys, ordered by key
   Tensor keys;              ///< [T] int64: the seeded random priority of each kept token
   int64_t capacity = 4096;  ///< upper bound of T
+  /// Gradients of the group's weights by name of the linear; empty unless calibration was asked for them.
+  std::map<std::string, WeightFisher> fisher;
 
   int64_t channels() const { return absmax.size(0); }
   Tensor mean() const { return sum / static_cast<double>(tokens); }  ///< [K] fp64

@@ -33,17 +33,29 @@ Tensor example_gram(int64_t tokens) {
   return x.t().matmul(x);
 }
 
+// All an objective may know of a 96 x 64 matrix.
+ObjectiveFacts example_facts(int64_t tokens) {
+  return {.gram = example_gram(tokens),
+          .fisher_rows = testing::random_tensor({96}, "objective-rows").to(at::kDouble).square(),
+          .fisher_cols = testing::random_tensor({64}, "objective-cols").to(at::kDouble).square()};
+}
+
 class ObjectiveContract : public ::testing::TestWithParam<std::string> {};
 
-TEST_P(ObjectiveContract, WeightFitsTheChannelsAndIsFinite) {
+TEST_P(ObjectiveContract, WeightsFitTheMatrixAndAreFinite) {
   for (const int64_t tokens : {200, 10}) {
     const auto made = objective(GetParam());
-    const Tensor b = made->column_weight(made->needs_gram() ? example_gram(tokens) : Tensor());
-    ASSERT_EQ(b.defined(), made->needs_gram());
-    if (!b.defined()) continue;
-    EXPECT_EQ(b.size(0), 64);
-    EXPECT_EQ(b.size(-1), 64);
-    EXPECT_TRUE(b.isfinite().all().item<bool>());
+    ObjectiveFacts facts = example_facts(tokens);
+    if (!made->needs_gram()) facts.gram = Tensor();
+    if (!made->needs_fisher()) facts.fisher_rows = facts.fisher_cols = Tensor();
+    const NormWeights w = made->weights(facts);
+    ASSERT_EQ(w.rows.defined() || w.cols.defined(), made->needs_gram() || made->needs_fisher());
+    for (const auto& [weight, size] : {std::pair(w.rows, 96), std::pair(w.cols, 64)}) {
+      if (!weight.defined()) continue;
+      EXPECT_EQ(weight.size(0), size);
+      EXPECT_EQ(weight.size(-1), size);
+      EXPECT_TRUE(weight.isfinite().all().item<bool>());
+    }
   }
 }
 
@@ -51,8 +63,10 @@ TEST_P(ObjectiveContract, UncorrelatedEqualChannelsAreThePlainNorm) {
   const auto made = objective(GetParam());
   const Tensor m = testing::realistic_weight(96, 64, "objective");
   const auto inner = solver("full");
-  const Tensor b = made->column_weight(at::eye(64, at::kDouble) * 7);
-  const LowRankFactors f = WeightedSolver(*inner, {.cols = b}).solve(m, 8), plain = inner->solve(m, 8);
+  const NormWeights w = made->weights({.gram = at::eye(64, at::kDouble) * 7,
+                                       .fisher_rows = at::ones({96}, at::kDouble) * 3e-9,
+                                       .fisher_cols = at::ones({64}, at::kDouble) * 3e-9});
+  const LowRankFactors f = WeightedSolver(*inner, w).solve(m, 8), plain = inner->solve(m, 8);
   expect_close(f.up.matmul(f.down), plain.up.matmul(plain.down), 2e-6);
 }
 
@@ -81,12 +95,13 @@ TEST(PlainObjective, NamedOrNotTheFactorsAreTheSolversOwn) {
 
 TEST(DiagonalObjective, WeighsByRootMeanSquareAlone) {
   const Tensor gram = example_gram(200);
-  expect_identical(objective("diagonal")->column_weight(gram), gram.diagonal().sqrt());
+  expect_identical(objective("diagonal")->weights({.gram = gram}).cols, gram.diagonal().sqrt());
 }
 
 TEST(WhitenedObjective, DampingIsAnOptionWithLimits) {
   const Tensor gram = example_gram(200);
-  expect_identical(objective("whitened", "{damping: 0.01}")->column_weight(gram), gram_root(gram, 0.01));
+  expect_identical(objective("whitened", "{damping: 0.01}")->weights({.gram = gram}).cols,
+                   gram_root(gram, 0.01));
   for (const char* bad : {"0", "-1", "2", "nan"})
     EXPECT_TRUE(throws_error([&] { objective("whitened", concat("{damping: ", bad, "}")); }, Errc::kConfig,
                              {"damping"}))

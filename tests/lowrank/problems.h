@@ -33,6 +33,18 @@ inline ActivationStats stats_of(const Tensor& x) {
   return s;
 }
 
+/// Gradients g = sum over tokens of e x^T, e [tokens, rows] of rows a thousand times apart: 4 samples.
+inline WeightFisher fisher_of(const Tensor& x, int64_t rows, const std::string& name) {
+  WeightFisher fisher;
+  const Tensor scale =
+      at::logspace(-1.5, 1.5, rows).index_select(0, at::arange(rows).mul(7).add(3).remainder(rows));
+  for (const Tensor& tokens : x.split(x.size(0) / 4)) {
+    const Tensor e = random_tensor({tokens.size(0), rows}, name + "-e") * scale;
+    fisher.add(e.t().matmul(tokens), /*keep_full=*/true);
+  }
+  return fisher;
+}
+
 /// A group of linears with one input of outlier channels, all in one branch.
 struct OutlierGroup {
   OutlierGroup(const std::string& name, const std::vector<int64_t>& outs, int64_t channels,
@@ -43,6 +55,7 @@ struct OutlierGroup {
     for (size_t i = 0; i < outs.size(); ++i) {
       problem.linear_names.push_back(name + "." + std::to_string(i));
       problem.weights.push_back(realistic_weight(outs[i], channels, problem.linear_names.back()));
+      stats.fisher[problem.linear_names.back()] = fisher_of(x, outs[i], problem.linear_names.back());
       problem.branches[0].push_back(static_cast<int>(i));
     }
     problem.segments = {{0, channels, Producer::kModulate}};

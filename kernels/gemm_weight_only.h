@@ -12,8 +12,8 @@ struct GemmWeightOnly {
   PackedMatrix w;  ///< [N, K] in kNibbles, int4 or nf4, bf16 scales, group 64, N a multiple of 8
   const float* divide_by = nullptr;  ///< fp32 [K] finite and > 0: x / divide_by is multiplied; nullptr for 1
   const float* bias = nullptr;       ///< [N] or nullptr for 0
-  MatrixView<const float> low_rank;  ///< [M, rank], rank 0..128 in steps of 16
-  HalfMatrix up;                     ///< [N, rank], strides a multiple of 8
+  MatrixView<const float> low_rank;  ///< [M, rank], rank 0..128 in steps of 16, stride of 4
+  HalfMatrix up;                     ///< [N, rank], of either type, strides a multiple of 8
   HalfOutput out;                    ///< [M, N], of x's type, 16-byte aligned, stride a multiple of 8
 };
 

@@ -28,13 +28,14 @@ struct LoopProblem {
   int64_t a_group = 64, w_group = 64;
   bool a_has_unsigned = false;  ///< some activations are uint4
   EpilogueKind epilogue = EpilogueKind::kPlain;
+  int64_t head_dim = 0;  ///< kNormRope
 };
 
-/// The layouts a loop reads.
+/// The layouts that a loop reads, for weights of that format.
 struct LoopLayouts {
   CodeLayout activations, weights;
 };
-LoopLayouts layouts_of(MainLoop loop);
+LoopLayouts layouts_of(MainLoop loop, NumberFormat weights);
 
 /// Why `loop` cannot serve, e.g. "activation group 32, needs 64"; absent: it can.
 /// @param architecture  10 * major + minor of the device's compute capability, e.g. 90 for H100 and H200.

@@ -21,6 +21,12 @@ enum class CodeLayout {
   ///   row 16 (t / 32) + l / 4 + 8 i, column 32 s + 16 (e / 4) + 4 (l % 4) + e % 4
   /// so that one word becomes two 8-bit registers, its low half the one of the lower columns.
   kFragments64,
+  /// The same tiles, threads, words and elements, for int4 codes -7..7 as sign and magnitude, so that one AND
+  /// gives four e4m3 bytes sign | magnitude, each worth value * 2^-9 (e4m3's subnormals and first binade are
+  /// linear). Element e of a word: e < 4 has its magnitude from bit 8 e and its sign at bit 8 e + 7; e >= 4,
+  /// with b = e - 4, from bit 8 b + 4 and at bit 8 ((b + 1) % 4) + 3, which is the same after rotating the
+  /// word right by 4. The sign of 0 is 0.
+  kSignedFragments64,
 };
 
 inline constexpr int64_t kFragmentTile = 64;         ///< rows and columns of a tile of kFragments64
@@ -41,7 +47,7 @@ struct PackedView {
   int64_t group = 64;          ///< columns that share a scale; divides the columns
   int64_t unsigned_from = -1;  ///< kInt4: first column whose codes are uint4's, a multiple of 64; -1: none
   Byte* codes = nullptr;       ///< aligned to kPackedAlignment, as is `scales`
-  int64_t code_stride = 0;     ///< bytes from row to row, a multiple of kPackedAlignment; kFragments64: 0
+  int64_t code_stride = 0;     ///< bytes from row to row, a multiple of kPackedAlignment; fragments: 0
   Byte* scales = nullptr;      ///< bytes of the scales
   int64_t scale_stride = 0;    ///< elements, see above; its bytes are a multiple of kPackedAlignment
   float tensor_scale = 1.0f;   ///< two-level nvfp4
@@ -59,7 +65,32 @@ struct PackedView {
 using PackedMatrix = PackedView<const uint8_t>;
 using PackedOutput = PackedView<uint8_t>;
 
-/// Bytes from row to row (0 for kFragments64) and of all codes, with the least padding.
+/// Which nibble (byte * 2 + half) of kFragments64 holds the code of an element of a matrix of `cols` columns.
+constexpr int64_t fragment_nibble(int64_t row, int64_t col, int64_t cols) {
+  const int64_t tile = row / kFragmentTile * (cols / kFragmentTile) + col / kFragmentTile;
+  const int64_t r = row % kFragmentTile, c = col % kFragmentTile;
+  const int64_t thread = 32 * (r / 16) + 4 * (r % 8) + c / 4 % 4;
+  const int64_t word = 2 * (c / 32) + r / 8 % 2;
+  const int64_t nibble = 4 * (c / 16 % 2) + c % 4;
+  return 2 * kFragmentTileBytes * tile + 32 * thread + 8 * word + nibble;
+}
+
+/// True for kFragments64 and kSignedFragments64.
+constexpr bool is_fragments(CodeLayout layout) {
+  return layout == CodeLayout::kFragments64 || layout == CodeLayout::kSignedFragments64;
+}
+
+/// Bits of element e (0..7) within its 32-bit word of kSignedFragments64: where its magnitude starts, where
+/// its sign is.
+struct SignedBits {
+  int magnitude, sign;
+};
+constexpr SignedBits signed_fragment_bits(int e) {
+  if (e < 4) return {8 * e, 8 * e + 7};
+  return {8 * (e - 4) + 4, 8 * ((e - 3) % 4) + 3};
+}
+
+/// Bytes from row to row (0 for fragments) and of all codes, with the least padding.
 int64_t packed_code_stride(CodeLayout layout, int64_t cols);
 int64_t packed_code_bytes(CodeLayout layout, int64_t rows, int64_t cols);
 /// True for the scale formats whose rows lie side by side.
@@ -76,14 +107,18 @@ struct PackedBuffer {
   std::vector<float> row_powers;
 
   /// @param shape  formats, layout, rows, cols, group, unsigned_from; strides are set to the least ones.
-  explicit PackedBuffer(const PackedMatrix& shape);
+  PackedBuffer(const PackedMatrix& shape);
   PackedMatrix view() const;
   PackedOutput output();
 };
 
-/// Codes and scales of `q` in another layout; fills row_powers. Throws kConfig when the layout cannot hold
-/// the format (nf4 in kE4M3, 8 bits in a nibble) or columns do not fill its tiles, kInput when a scale is not
-/// a value of `scale`.
+/// Codes, scales and, where there is room, row_powers of `q` in the layout of `out`, whose shape must be that
+/// of `q`. A uint4 `q` becomes int4 with unsigned_from 0. Errors as pack_matrix.
+void pack_into(const CodedMatrix& q, const PackedOutput& out);
+
+/// Codes and scales of `q` in another layout, in memory of its own. Throws kConfig when the layout cannot
+/// hold the format (nf4 in kE4M3, 8 bits in a nibble) or columns do not fill its tiles, kInput when a scale
+/// is not a value of `scale`.
 PackedBuffer pack_matrix(const CodedMatrix& q, CodeLayout layout, ScaleFormat scale,
                          int64_t unsigned_from = -1);
 

@@ -23,7 +23,8 @@ struct QuantizeTarget {
   /// [M, K] out. layout kNibbles or kE4M3 for 4 bits, kBytes for int8; format, scale, group are those of
   /// `spec` (with uint4: format kInt4, unsigned_from 0). row_powers is filled in unless it is nullptr.
   PackedOutput codes;
-  /// [M, rank] out, fp32: the 16-bit product would cost more than all the rest of the kernels' rounding.
+  /// [M, rank] out, fp32, 16-byte aligned, its stride a multiple of 4: the 16-bit product would cost more
+  /// than all the rest of the kernels' rounding.
   MatrixView<float> low_rank;
 };
 

@@ -6,9 +6,11 @@
 #include <numeric>
 
 #include "core/base/error.h"
+#include "core/base/names.h"
 #include "core/base/parallel.h"
 #include "core/base/rng.h"
 #include "core/runtime/single_thread.h"
+#include "experiments/calibrate/gradients.h"
 
 namespace svdlab {
 namespace {
@@ -67,6 +69,14 @@ std::map<int, const LayerGroup*> observed_nodes(const Graph& graph) {
   return out;
 }
 
+void check_groups(const Graph& graph, const std::set<std::string>& groups) {
+  std::vector<std::string> known;
+  for (const LayerGroup& group : graph.groups) known.push_back(group.name);
+  for (const std::string& name : groups)
+    SVDLAB_REQUIRE(std::find(known.begin(), known.end(), name) != known.end(), Errc::kConfig,
+                   "full gradients: no group is named ", name, "; nearest: ", nearest(name, known));
+}
+
 }  // namespace
 
 int64_t calibration_bytes(const Graph& graph, const CalibrationOptions& options) {
@@ -75,7 +85,30 @@ int64_t calibration_bytes(const Graph& graph, const CalibrationOptions& options)
     const int64_t k = graph.linears[group.members.front()].in_features();
     one_set += 8 * k * k + 4 * options.tokens * k;
   }
-  return one_set * (1 + options.threads);
+  int64_t largest = 0;
+  for (size_t i = 0; options.gradients && i < graph.linears.size(); ++i) {
+    const LinearSpec& spec = graph.linears[i];
+    const int64_t weights = spec.out_features() * spec.in_features();
+    largest = std::max(largest, weights);
+    one_set += 8 * (spec.out_features() + spec.in_features());
+    if (options.full_gradients.count(graph.group_of(static_cast<int>(i)).name)) one_set += 8 * weights;
+  }
+  constexpr int64_t kGradient = 4 + 8 + 8;  // bytes an element of a gradient and its square take on the way
+  return one_set * (1 + options.threads) + kGradient * largest * options.threads;
+}
+
+CalibrationSteps calibration_steps_named(const std::string& name, const std::string& where) {
+  SVDLAB_REQUIRE(name == "random" || name == "uniform", Errc::kConfig, where,
+                 " must be random or uniform, not \"", name, "\"");
+  return name == "uniform" ? CalibrationSteps::kUniform : CalibrationSteps::kRandom;
+}
+
+std::vector<int64_t> uniform_steps(int64_t item, int64_t items, int64_t steps, int64_t count) {
+  SVDLAB_REQUIRE(count > 0 && count <= steps, Errc::kConfig, "cannot take ", count, " of ", steps, " steps");
+  std::vector<int64_t> out;
+  for (int64_t j = 0; j < count; ++j)
+    out.push_back(((2 * (j * items + item) + 1) * steps) / (2 * items * count));
+  return out;
 }
 
 StatsMap calibrate(const Model& model, const Conditioning& conditioning, const SamplingFacts& facts,
@@ -84,6 +117,7 @@ StatsMap calibrate(const Model& model, const Conditioning& conditioning, const S
   SVDLAB_REQUIRE(options.pairs > 0 && per_item > 0 && options.pairs % per_item == 0, Errc::kConfig,
                  "calibration pairs ", options.pairs, " must be a positive multiple of pairs_per_item ",
                  per_item);
+  check_groups(model.graph, options.full_gradients);
   const int64_t count = options.pairs / per_item;
   const auto items = class_items(model, conditioning, facts, "calibration", count, options.seed);
   SampleItem unconditional{.name = "no-class"};
@@ -102,7 +136,10 @@ StatsMap calibrate(const Model& model, const Conditioning& conditioning, const S
       const SingleThreadScope single;
       const NoGradGuard no_grad;
       const std::vector<int64_t> steps =
-          chosen_steps(Rng(options.seed, "calibration-steps/" + items[i].name), options.steps, per_item);
+          options.timesteps == CalibrationSteps::kUniform
+              ? uniform_steps(i, count, options.steps, per_item)
+              : chosen_steps(Rng(options.seed, "calibration-steps/" + items[i].name), options.steps,
+                             per_item);
       const Trajectory trajectory = sampler.run(items[i], steps.back());
       StatsMap part;
       for (const int64_t step : steps) {
@@ -116,7 +153,12 @@ StatsMap calibrate(const Model& model, const Conditioning& conditioning, const S
                     token_keys(Rng(options.seed, concat(found->second->name, '/', items[i].name, '/', step)),
                                x.size(0)));
         };
-        executor.run(sampler.inputs(items[i], trajectory.latents[step], step), observe);
+        const NamedTensors inputs = sampler.inputs(items[i], trajectory.latents[step], step);
+        executor.run(inputs, observe);
+        if (options.gradients)
+          add_gradients(executor, model.graph, inputs,
+                        Rng(options.seed, concat("gradients/", items[i].name, '/', step)),
+                        options.full_gradients, part);
       }
       turnstile.in_turn(i, [&] {
         for (auto& [name, stats] : part) {

@@ -1,9 +1,12 @@
 #include "experiments/calibrate/stats_file.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "core/io/files.h"
 #include "core/io/mapped_file.h"
 #include "core/io/safetensors_torch.h"
+#include "experiments/calibrate/fisher_file.h"
 
 namespace svdlab {
 namespace {
@@ -40,6 +43,7 @@ void save_stats(const std::string& path, const StatsMap& stats, const std::strin
     for_each_field(s, [&](const char* field, const Tensor& t, at::ScalarType) {
       tensors.push_back({.name = group + "." + field, .tensor = t});
     });
+    append_fisher(group, s, tensors);
   }
   std::map<std::string, std::string> metadata{{"fingerprint", fingerprint}};
   if (!model_sha256.empty()) metadata["model_sha256"] = model_sha256;
@@ -53,6 +57,7 @@ StatsFile::StatsFile(const std::string& path) : file_(path) {
   for (const auto& [key, entry] : file_.entries())
     if (key.size() > kTokens.size() && key.ends_with(kTokens))
       check_group(key.substr(0, key.size() - kTokens.size()));
+  fisher_ = fisher_linears(file_, channels_);
 }
 
 // By the header alone: a tensor that is not aligned would be copied.
@@ -91,15 +96,22 @@ ActivationStats StatsFile::load(const std::string& group) const {
   s.capacity = counts[1].item<int64_t>();
   for_each_field(
       s, [&](const char* field, Tensor& t, at::ScalarType) { t = file_.tensor(concat(group, ".", field)); });
+  if (const auto found = fisher_.find(group); found != fisher_.end())
+    for (const std::string& linear : found->second) s.fisher[linear] = load_fisher(file_, group, linear);
   return s;
 }
 
+bool StatsFile::has_gradients(const std::string& group, const std::string& linear) const {
+  const auto found = fisher_.find(group);
+  return found != fisher_.end() &&
+         std::find(found->second.begin(), found->second.end(), linear) != found->second.end();
+}
+
 void StatsFile::drop(const std::string& group) const {
-  ActivationStats s;
-  for_each_field(s, [&](const char* field, const Tensor&, at::ScalarType) {
-    const StEntry& entry = file_.entries().at(concat(group, ".", field));
-    drop_mapped_pages(entry.data, entry.bytes);
-  });
+  const std::string prefix = group + ".";
+  for (auto entry = file_.entries().lower_bound(prefix);
+       entry != file_.entries().end() && entry->first.starts_with(prefix); ++entry)
+    drop_mapped_pages(entry->second.data, entry->second.bytes);
 }
 
 std::string sampled_sha256(const std::string& path) {

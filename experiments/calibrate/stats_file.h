@@ -1,6 +1,7 @@
 #pragma once
 #include <map>
 #include <string>
+#include <vector>
 
 #include "core/io/safetensors.h"
 #include "core/ir/stats.h"
@@ -8,8 +9,9 @@
 namespace svdlab {
 
 /// Statistics as one safetensors file: `<group>.absmax`, `.min`, `.max`, `.sum`, `.gram`, `.reservoir`,
-/// `.keys`, and `.tokens` [2] int64 (seen, capacity of the reservoir); metadata hold `fingerprint`, a hash of
-/// whatever they were made from, and, where that is more than the model, `model_sha256`.
+/// `.keys`, and `.tokens` [2] int64 (seen, capacity of the reservoir), and gradients where they were
+/// collected (fisher_file.h); metadata hold `fingerprint`, a hash of whatever they were made from, and, where
+/// that is more than the model, `model_sha256`.
 void save_stats(const std::string& path, const StatsMap& stats, const std::string& fingerprint,
                 const std::string& model_sha256 = "");
 
@@ -24,6 +26,8 @@ class StatsFile {
   /// model_hash() of the model they belong to; "" when the file does not say.
   const std::string& model_sha256() const { return model_sha256_; }
   const std::map<std::string, int64_t>& channels() const { return channels_; }  ///< by group
+  /// True: gradients of this linear of the group are in it.
+  bool has_gradients(const std::string& group, const std::string& linear) const;
   /// The group's statistics, as views of the mapped file: read-only memory.
   ActivationStats load(const std::string& group) const;
   /// Gives the group's pages back to the system.
@@ -35,6 +39,7 @@ class StatsFile {
   SafetensorsFile file_;
   std::string fingerprint_, model_sha256_;
   std::map<std::string, int64_t> channels_;
+  std::map<std::string, std::vector<std::string>> fisher_;  // group -> linears with gradients
 };
 
 /// SHA-256 over a file's size and samples of its bytes, its header included: files of statistics can be as

@@ -22,12 +22,17 @@ int calibrate_command(const std::vector<std::string>& arguments) {
   options.add()("pairs", po::value<int64_t>(&c.pairs)->default_value(c.pairs), "(item, step) pairs");
   options.add()("pairs-per-item", po::value<int64_t>(&c.pairs_per_item)->default_value(c.pairs_per_item),
                 "of each item");
+  options.add()("timesteps", po::value<std::string>()->default_value("random"),
+                "steps of an item: random, or uniform (evenly spaced, every step as often)");
   options.add()("tokens", po::value<int64_t>(&c.tokens)->default_value(c.tokens),
                 "tokens kept of each group");
   options.add()("seed", po::value<int64_t>()->default_value(0), "of items, steps and tokens");
   options.add()("steps", po::value<int64_t>(&c.steps)->default_value(c.steps),
                 "Euler steps of the trajectories");
   options.add()("guidance", po::value<double>(), "default: what the model's sampling.yaml says");
+  options.add()("fisher", "squared gradients of the weights, too (three times the work)");
+  options.add()("fisher-full", po::value<std::vector<std::string>>(),
+                "a group whose weights keep every element's, [out, in] in float64; may be repeated");
   options.add()("threads", po::value<int64_t>()->default_value(0), "worker threads, 0: all cores");
   if (!options.parse(arguments)) return 0;
   const std::string folder = options.word("model folder");
@@ -36,7 +41,13 @@ int calibrate_command(const std::vector<std::string>& arguments) {
   const Model model = load_model(folder);
   const SamplingFacts facts = load_sampling_facts(folder);
   c.seed = static_cast<uint64_t>(options.get<int64_t>("seed"));
+  c.timesteps = calibration_steps_named(options.get<std::string>("timesteps"), "--timesteps");
   c.guidance = options.has("guidance") ? options.get<double>("guidance") : facts.guidance;
+  c.gradients = options.has("fisher") || options.has("fisher-full");
+  if (options.has("fisher-full")) {
+    const auto groups = options.get<std::vector<std::string>>("fisher-full");
+    c.full_gradients = {groups.begin(), groups.end()};
+  }
   c.threads = thread_count(options.get<int64_t>("threads"));
   const SingleThreadScope whole_command;
   Progress progress("calibration, item");

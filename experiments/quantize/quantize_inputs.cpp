@@ -48,6 +48,22 @@ void check_groups(const Graph& graph, const StatsFile& stats) {
   }
 }
 
+void check_gradients(const QuantizeInputs& inputs, const std::vector<CompressionJob>& jobs) {
+  if (!inputs.stats) return;
+  for (const CompressionJob& job : jobs) {
+    const Recipe& recipe = job.rule->recipe;
+    if (fisher_detail(recipe, make_stages(recipe, "")) == FisherDetail::kNone) continue;
+    for (const CompressionJob::Share& share : job.shares)
+      for (const int l : share.linears) {
+        const std::string& linear = inputs.model.graph.linears[l].name;
+        SVDLAB_REQUIRE(inputs.stats->has_gradients(share.group->name, linear), Errc::kInput,
+                       inputs.stats->path(), ": no gradients of ", linear, ", which low_rank.objective ",
+                       recipe.objective, " needs; collect them with svdlab calibrate ", inputs.model.path,
+                       " --fisher");
+      }
+  }
+}
+
 }  // namespace
 
 QuantizeInputs::QuantizeInputs(const std::string& model_folder, const std::string& statistics)
@@ -87,6 +103,7 @@ void check_statistics(const QuantizeInputs& inputs, const std::vector<Compressio
         stats->model_sha256().substr(0, 12), " ..., ", inputs.model.path, " has ", model_sha256.substr(0, 12),
         " ...; collect them with svdlab calibrate ", inputs.model.path);
   }
+  check_gradients(inputs, jobs);
   std::set<std::string> missing;
   std::string needed_by;
   for (const CompressionJob& job : jobs) {

@@ -7,6 +7,7 @@
 #include "experiments/calibrate/stats_file.h"
 #include "experiments/study/progress.h"
 #include "experiments/study/provenance.h"
+#include "lowrank/problem_checks.h"
 
 namespace svdlab {
 namespace {
@@ -20,15 +21,35 @@ std::string fingerprint_of(const CalibrationOptions& options, const OutlierDial&
   v.at_or_add("pairs") = Value::integer(options.pairs);
   v.at_or_add("pairs_per_item") = Value::integer(options.pairs_per_item);
   v.at_or_add("tokens") = Value::integer(options.tokens);
+  if (options.timesteps == CalibrationSteps::kUniform) v.at_or_add("timesteps") = Value::text("uniform");
   v.at_or_add("seed") = Value::integer(static_cast<int64_t>(options.seed));
   v.at_or_add("steps") = Value::integer(options.steps);
   v.at_or_add("numerics") = Value::integer(kNumericsVersion);
   v.at_or_add("guidance") = Value::number(options.guidance);
+  // Absent without gradients: such statistics keep their name in the cache.
+  if (options.gradients)
+    v.at_or_add("gradients") = Value::text(options.full_gradients.empty() ? "means" : "full");
   return sha256(v.canonical_json());
 }
 
 // Every worker holds statistics of its own; on many cores that would be most of the memory.
 constexpr int64_t kMemoryBudget = int64_t{3} << 29;  // bytes
+
+FisherDetail fisher_detail(const StudyConfig& study) {
+  FisherDetail most = FisherDetail::kNone;
+  for (const Cell& cell : study.cells)
+    for (const CellRule& r : cell.rules)
+      if (r.rule.scheme.weights && !r.rule.recipe.keeps_16_bit())
+        most = std::max(most, fisher_detail(r.rule.recipe, make_stages(r.rule.recipe, "")));
+  return most;
+}
+
+void ask_for_gradients(const StudyConfig& study, const Graph& graph, CalibrationOptions& options) {
+  const FisherDetail detail = fisher_detail(study);
+  options.gradients = detail != FisherDetail::kNone;
+  if (detail == FisherDetail::kFull)
+    for (const LayerGroup& group : graph.groups) options.full_gradients.insert(group.name);
+}
 
 int affordable_threads(const Graph& graph, CalibrationOptions options) {
   while (options.threads > 1 && calibration_bytes(graph, options) > kMemoryBudget) --options.threads;
@@ -43,6 +64,7 @@ StatsMap cached_stats(const StudyConfig& study, const OutlierDial& dial, const R
   options.steps = study.protocol.steps;
   options.guidance = reference.guidance();
   options.threads = threads;
+  ask_for_gradients(study, reference.model().graph, options);
   options.threads = affordable_threads(reference.model().graph, options);
   const std::string fingerprint = fingerprint_of(options, dial, model_sha256);
   const std::string path = cache + "/calibration-" + fingerprint.substr(0, 16) + ".safetensors";

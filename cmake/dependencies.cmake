@@ -38,3 +38,5 @@ if(NOT TARGET yaml-cpp::yaml-cpp)
 endif()
 set(Boost_USE_STATIC_LIBS ON)
 find_package(Boost REQUIRED COMPONENTS program_options)
+
+include(cuda)

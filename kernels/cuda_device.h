@@ -10,7 +10,8 @@ namespace svdlab {
 // Error with the call and CUDA's own words; in a build without CUDA everything but cuda_device_problem throws
 // kConfig "unsupported".
 
-/// Why no GPU can be used ("built without CUDA", "no CUDA device", ...); empty when one can.
+/// Why no GPU can be used ("built without CUDA", "no CUDA device", ...); empty when one can. Asked by every
+/// call of an op, so it is found out once.
 std::string cuda_device_problem();
 /// 10 * major + minor of the current device, e.g. 90.
 int cuda_architecture();

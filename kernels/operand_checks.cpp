@@ -1,6 +1,7 @@
 #include "kernels/operand_checks.h"
 
 #include "core/base/error.h"
+#include "kernels/cuda_device.h"
 
 namespace svdlab {
 
@@ -40,6 +41,18 @@ void check_pointer(const void* p, const char* what) {
   const auto address = reinterpret_cast<uintptr_t>(p);
   SVDLAB_REQUIRE(address % kPackedAlignment == 0, Errc::kInput, what, " lies ", address % kPackedAlignment,
                  " bytes behind a multiple of ", kPackedAlignment, "; align it");
+}
+
+void require_gpu(const char* what) {
+  const std::string problem = cuda_device_problem();
+  SVDLAB_REQUIRE(problem.empty(), Errc::kConfig, "unsupported: ", what, " on a GPU: ", problem,
+                 "; use the CPU side");
+}
+
+void check_workspace(const Stream& stream, int64_t bytes, const char* what) {
+  SVDLAB_REQUIRE(stream.workspace_bytes >= bytes && (bytes == 0 || stream.workspace != nullptr), Errc::kInput,
+                 what, ": the stream's workspace has ", stream.workspace ? stream.workspace_bytes : 0,
+                 " bytes, needs ", bytes);
 }
 
 void check_half(const HalfMatrix& m, int64_t rows, int64_t cols, const char* what) {

@@ -1,6 +1,7 @@
 #pragma once
 #include "kernels/half.h"
 #include "kernels/packed_matrix.h"
+#include "kernels/stream.h"
 
 namespace svdlab {
 
@@ -23,6 +24,10 @@ void check_rank(int64_t rank, const char* what);
 void check_problem(int64_t m, int64_t k, const char* what);
 /// The low-rank operands of a product: low_rank [m, rank], up [n, rank]; both empty for rank 0.
 void check_up(MatrixView<const float> low_rank, const HalfMatrix& up, int64_t m, int64_t n, const char* what);
+/// A GPU can be used; kConfig "unsupported" naming `what` if not.
+void require_gpu(const char* what);
+/// Stream::workspace holds `bytes`.
+void check_workspace(const Stream& stream, int64_t bytes, const char* what);
 /// Set and 16-byte aligned.
 void check_pointer(const void* p, const char* what);
 

@@ -79,6 +79,9 @@ CalibrationOptions parse_calibration(const Value& value, const Protocol& protoco
   c.pairs = positive(f, "pairs", 1 << 20);
   c.pairs_per_item = positive(f, "pairs_per_item", 1000);
   c.tokens = positive(f, "tokens", 1 << 20);
+  // Not among the defaults: studies from before there was a choice keep their hash.
+  c.timesteps = calibration_steps_named(f.text("timesteps", "random"),
+                                        concat(f.where(), ": `", f.path_of("timesteps"), "`"));
   c.seed = seed_of(f);
   f.finish();
   c.steps = protocol.steps;

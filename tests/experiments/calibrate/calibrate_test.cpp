@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+
 #include "core/io/files.h"
 #include "experiments/calibrate/stats_file.h"
 #include "tests/support/random_model.h"
@@ -64,6 +67,39 @@ TEST_F(Calibrate, RefusesPairsThatDoNotSplitAndDamagedFiles) {
                                     Errc::kConfig, {"pairs 5", "pairs_per_item 2"}));
   write_file(folder_.file("bad.safetensors"), "nothing");
   EXPECT_TRUE(testing::throws_error([&] { load_stats(folder_.file("bad.safetensors")); }, Errc::kInput));
+}
+
+TEST(UniformSteps, OfAnItemAreEvenlySpacedAndOverAllItemsEveryStepIsTakenAsOften) {
+  for (const auto& [items, steps, count] : std::vector<std::array<int64_t, 3>>{
+           {32, 10, 4}, {5, 10, 4}, {1, 10, 1}, {8, 3, 3}, {7, 50, 8}, {128, 20, 1}}) {
+    std::vector<int64_t> taken(steps);
+    for (int64_t item = 0; item < items; ++item) {
+      const std::vector<int64_t> chosen = uniform_steps(item, items, steps, count);
+      ASSERT_EQ(static_cast<int64_t>(chosen.size()), count);
+      for (int64_t j = 0; j < count; ++j) {
+        ASSERT_TRUE(chosen[j] >= 0 && chosen[j] < steps);
+        ++taken[chosen[j]];
+        if (j == 0) continue;
+        EXPECT_GE(chosen[j] - chosen[j - 1], steps / count);
+        EXPECT_LE(chosen[j] - chosen[j - 1], (steps + count - 1) / count);
+      }
+    }
+    const auto [least, most] = std::minmax_element(taken.begin(), taken.end());
+    EXPECT_LE(*most - *least, 1) << items << " items, " << count << " of " << steps;
+  }
+  EXPECT_TRUE(testing::throws_error([] { uniform_steps(0, 1, 3, 4); }, Errc::kConfig, {"4 of 3"}));
+}
+
+TEST_F(Calibrate, UniformStepsGiveOtherStatisticsThanRandomOnesAndDoNotDependOnThreads) {
+  CalibrationOptions options{.pairs = 4, .pairs_per_item = 1, .tokens = 50, .steps = 4};
+  const StatsMap random = collect(options);
+  options.timesteps = CalibrationSteps::kUniform;
+  const StatsMap uniform = collect(options);
+  options.threads = 3;
+  expect_equal(collect(options), uniform);
+  const std::string group = model_.graph.groups.front().name;
+  EXPECT_EQ(uniform.at(group).tokens, random.at(group).tokens);
+  EXPECT_FALSE(uniform.at(group).sum.equal(random.at(group).sum));
 }
 
 TEST_F(Calibrate, TheStatedBoundCoversWhatIsHeld) {

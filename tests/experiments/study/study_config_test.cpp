@@ -115,6 +115,20 @@ TEST(StudyConfig, MethodsUsedByFixedRulesAloneAreResolvedAndHashed) {
   EXPECT_EQ(study_hash(again, "m"), study_hash(s, "m"));
 }
 
+TEST(StudyConfig, CalibrationStepsAreRandomUnlessAskedForAndDoNotChangeTheHashThen) {
+  const auto study = [](const std::string& calibration) {
+    return parse_study(parse_yaml(
+        "{study: s, schemes: [int4], methods: [rtn], calibration: {pairs: 8" + calibration + "}}", "s.yaml"));
+  };
+  const StudyConfig plain = study(""), uniform = study(", timesteps: uniform");
+  EXPECT_EQ(plain.calibration.timesteps, CalibrationSteps::kRandom);
+  EXPECT_EQ(uniform.calibration.timesteps, CalibrationSteps::kUniform);
+  EXPECT_EQ(plain.resolved.find("calibration")->find("timesteps"), nullptr);
+  EXPECT_NE(study_hash(plain, "m"), study_hash(uniform, "m"));
+  EXPECT_TRUE(testing::throws_error([&] { study(", timesteps: even"); }, Errc::kConfig,
+                                    {"calibration.timesteps", "uniform", "even"}));
+}
+
 TEST(StudyConfig, NullTakesAPartOfASchemeAway) {
   const StudyConfig s =
       study("{study: s, scheme: {w: {base: int4, activations: null}}, schemes: [w], methods: [rtn]}");

@@ -5,6 +5,7 @@
 #include "core/io/yaml.h"
 #include "experiments/report/html.h"
 #include "experiments/study/table_rows.h"
+#include "experiments/tables/ranking.h"
 #include "experiments/tables/report_analysis.h"
 #include "experiments/tables/report_charts.h"
 #include "experiments/tables/run_views.h"
@@ -65,6 +66,14 @@ void add_gains(report::HtmlPage& page, const ResultFile& results) {
   page.table(gains);
 }
 
+void add_ranking(report::HtmlPage& page, const ResultFile& results) {
+  const Table ranking = ranking_table(results);
+  if (ranking.rows() < 2) return;
+  page.section("Ranking");
+  page.paragraph(ranking_caption());
+  page.table(ranking, {.caption = "", .better = {{"at equal bits", report::Better::kHigher}}});
+}
+
 void add_times(report::HtmlPage& page, const ResultFile& results) {
   const Table& cells = results.table("/cells");
   Table shown{"times", {}};
@@ -98,6 +107,7 @@ std::string report_page(const std::string& folder, const ResultFile& results) {
   add_analyses(page, results);
   add_pareto_charts(page, results);
   add_gains(page, results);
+  add_ranking(page, results);
   add_pictures(page, folder, results);
   add_layer_step_map(page, results);
   add_block_charts(page, results);

@@ -5,10 +5,11 @@
 
 #include "core/io/files.h"
 #include "core/io/yaml.h"
-#include "eval/bootstrap.h"
 #include "experiments/report/table_views.h"
 #include "experiments/study/table_rows.h"
 #include "experiments/tables/analysis_views.h"
+#include "experiments/tables/item_values.h"
+#include "experiments/tables/ranking.h"
 #include "experiments/tables/report_page.h"
 #include "experiments/tables/row_math.h"
 
@@ -29,24 +30,6 @@ std::string text_at(const Value& config, const std::string& group, const std::st
   const Value* map = group.empty() ? &config : config.find(group);
   const Value* v = map ? map->find(key) : nullptr;
   return v ? v->scalar : "";
-}
-
-/// item -> PSNR of one cell.
-std::map<std::string, double> psnr_by_item(const Table& samples, const std::string& cell) {
-  std::map<std::string, double> out;
-  for (const size_t row : rows_where(samples, "cell", cell))
-    out[texts(samples, "item")[row]] = numbers(samples, "psnr_db")[row];
-  return out;
-}
-
-Interval paired_gain(const Table& samples, const std::string& cell, const std::string& baseline) {
-  const auto ours = psnr_by_item(samples, cell), theirs = psnr_by_item(samples, baseline);
-  std::vector<double> a, b;
-  for (const auto& [item, psnr] : ours)
-    if (const auto found = theirs.find(item); found != theirs.end())
-      a.push_back(psnr), b.push_back(found->second);
-  return a.empty() ? Interval{std::nan(""), std::nan(""), std::nan(""), 0}
-                   : bootstrap_mean_difference(a, b, "psnr");
 }
 
 }  // namespace
@@ -85,7 +68,9 @@ Table gain_table(const ResultFile& results) {
     const auto [baseline, is_first] =
         baselines.emplace(std::pair(texts(cells, "scheme")[i], texts(cells, "outliers")[i]), cell);
     if (is_first) continue;
-    const Interval gain = paired_gain(results.table("/samples"), cell, baseline->second);
+    const Table& samples = results.table("/samples");
+    const Interval gain =
+        paired_difference(psnr_by_item(samples, cell), psnr_by_item(samples, baseline->second));
     texts(out, "cell").push_back(cell);
     texts(out, "against").push_back(baseline->second);
     numbers(out, "PSNR gain").push_back(gain.value);
@@ -143,6 +128,9 @@ void write_views(const std::string& folder, const ResultFile& results) {
   write_file(folder + "/tables/table.md", markdown);
   write_file(folder + "/tables/table.tex", report::to_latex(table, options));
   write_file(folder + "/tables/gains.csv", report::to_csv(gain_table(results)));
+  const Table ranking = ranking_table(results);
+  write_file(folder + "/tables/ranking.csv", report::to_csv(ranking));
+  write_file(folder + "/tables/ranking.md", report::to_markdown(ranking, {.caption = ranking_caption()}));
   write_analysis_tables(folder, results);
   write_file(folder + "/report.html", report_page(folder, results));
 }

@@ -24,7 +24,8 @@ std::vector<std::string> reasons(const ResultFile& results);
 /// Caption and main table for a terminal.
 std::string summary_text(const ResultFile& results);
 
-/// tables/table.{csv,md,tex} and report.html in the run directory `folder`, whose pictures the report shows.
+/// tables/table.{csv,md,tex}, gains.csv, ranking.{csv,md} and report.html in the run directory `folder`,
+/// whose pictures the report shows.
 void write_views(const std::string& folder, const ResultFile& results);
 
 }  // namespace svdlab

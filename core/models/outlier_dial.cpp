@@ -6,6 +6,8 @@
 
 #include "core/base/error.h"
 #include "core/base/rng.h"
+#include "core/models/value_paths.h"
+#include "kernels/hadamard.h"
 
 namespace svdlab {
 namespace {
@@ -16,38 +18,12 @@ struct Rows {
   int64_t begin = 0;
 };
 
-/// Follows an input back through ops that keep channels apart, to what makes it.
-int origin(const Graph& graph, int node) {
-  const auto passes = [](Op op) { return op == Op::kTokensLike || op == Op::kHeads; };
-  while (passes(graph.nodes[node].op)) node = graph.nodes[node].inputs[0];
-  return node;
-}
-
 /// The slice of a modulation linear that node `node` is.
 Rows slice_of(const Graph& graph, int node) {
   const Node& slice = graph.nodes[node];
   SVDLAB_REQUIRE(slice.op == Op::kSlice && graph.nodes[slice.inputs[0]].op == Op::kLinear, Errc::kUnexpected,
                  "outlier dial: node ", slice.id, " is not a slice of a modulation linear");
   return {graph.nodes[slice.inputs[0]].linear, static_cast<int64_t>(slice.attribute("begin"))};
-}
-
-/// The value projections an attention node reads.
-std::vector<Rows> value_projections(const Graph& graph, int attention) {
-  std::vector<Rows> out;
-  std::vector<int> open = {graph.nodes[attention].inputs[2]};
-  while (!open.empty()) {
-    const int node = origin(graph, open.back());
-    open.pop_back();
-    const Node& n = graph.nodes[node];
-    if (n.op == Op::kConcat) {
-      open.insert(open.end(), n.inputs.begin(), n.inputs.end());
-      continue;
-    }
-    SVDLAB_REQUIRE(n.op == Op::kLinear, Errc::kUnexpected, "outlier dial: ", graph.nodes[attention].id,
-                   " takes its values from ", n.id, ", which is no linear");
-    out.push_back({n.linear, 0});
-  }
-  return out;
 }
 
 Tensor chosen_channels(const OutlierDial& dial, const std::string& name, int64_t channels) {
@@ -68,30 +44,20 @@ class Dial {
       : graph_(graph), dial_(dial), copied_(graph.linears.size(), false) {}
 
   void run() {
-    std::map<int, std::vector<std::pair<int, int64_t>>> attention_consumers;
-    for (const LayerGroup& group : graph_.groups) {
-      const int input = graph_.nodes[graph_.node_of_linear(group.members.front())].inputs[0];
-      const int made_by = origin(graph_, input);
-      if (graph_.nodes[made_by].op == Op::kModulate) scale_modulated(group, made_by);
-      for (const auto& [node, column] : attention_parts(made_by))
-        for (const int member : group.members) attention_consumers[node].emplace_back(member, column);
+    if (dial_.scales()) {
+      for (const LayerGroup& group : graph_.groups) {
+        const int input = graph_.nodes[graph_.node_of_linear(group.members.front())].inputs[0];
+        const int made_by = origin(graph_, input);
+        if (graph_.nodes[made_by].op == Op::kModulate) scale_modulated(group, made_by);
+      }
     }
-    for (const auto& [attention, consumers] : attention_consumers) scale_values(attention, consumers);
+    for (const ValuePath& path : value_paths(graph_)) {
+      if (dial_.scales()) scale_values(path);
+      if (dial_.rotate_values) rotate_values(path);
+    }
   }
 
  private:
-  /// (attention node, first column) of every part of `node` that an attention makes.
-  std::vector<std::pair<int, int64_t>> attention_parts(int node) const {
-    const Node& n = graph_.nodes[node];
-    if (n.op == Op::kAttention) return {{node, 0}};
-    std::vector<std::pair<int, int64_t>> out;
-    // Only a concatenation of features can put attention beside something else, and there it comes first.
-    if (n.op == Op::kConcat && n.attribute("axis") == -1 &&
-        graph_.nodes[origin(graph_, n.inputs[0])].op == Op::kAttention)
-      out.emplace_back(origin(graph_, n.inputs[0]), 0);
-    return out;
-  }
-
   LinearSpec& editable(int linear) {
     LinearSpec& spec = graph_.linears[linear];
     if (!copied_[linear]) {
@@ -136,12 +102,32 @@ class Dial {
     for (const int member : group.members) divide_columns(member, channels, 0);
   }
 
-  void scale_values(int attention, const std::vector<std::pair<int, int64_t>>& consumers) {
-    const std::vector<Rows> values = value_projections(graph_, attention);
-    const Tensor channels = chosen_channels(dial_, graph_.nodes[attention].id,
-                                            graph_.linears[values.front().linear].out_features());
-    for (const Rows& rows : values) multiply_rows(rows, channels, dial_.strength);
-    for (const auto& [linear, column] : consumers) divide_columns(linear, channels, column);
+  void scale_values(const ValuePath& path) {
+    const Tensor channels = chosen_channels(dial_, graph_.nodes[path.attention].id,
+                                            graph_.linears[path.projections.front()].out_features());
+    for (const int linear : path.projections) multiply_rows({linear, 0}, channels, dial_.strength);
+    for (const ValuePath::Consumer& c : path.consumers) divide_columns(c.linear, channels, c.column);
+  }
+
+  void rotate_values(const ValuePath& path) {
+    const int64_t channels = graph_.linears[path.projections.front()].out_features();
+    for (const int linear : path.projections) {
+      LinearSpec& spec = editable(linear);
+      spec.weight = rotated(spec.weight.t(), path.heads).t().contiguous();
+      if (spec.bias.defined()) spec.bias = rotated(spec.bias.unsqueeze(0), path.heads).squeeze(0);
+    }
+    for (const ValuePath::Consumer& c : path.consumers) {
+      Tensor part = editable(c.linear).weight.slice(1, c.column, c.column + channels);
+      part.copy_(rotated(part, path.heads));
+    }
+  }
+
+  // x [.., heads * d] fp32 times the orthonormal Hadamard matrix of order d, head by head, through fp64.
+  static Tensor rotated(const Tensor& x, int64_t heads) {
+    const Tensor out = x.to(at::kDouble).clone(at::MemoryFormat::Contiguous);
+    hadamard_rows(MatrixView<double>(out.data_ptr<double>(), out.size(0), out.size(1)), out.size(1) / heads,
+                  HadamardSide::kForward);
+    return out.to(at::kFloat);
   }
 
   Graph& graph_;
@@ -153,7 +139,9 @@ class Dial {
 
 std::string OutlierDial::tag() const {
   if (!on()) return "";
-  return concat("outliers-", channels, "x", strength, seed == 0 ? "" : concat("-seed", seed));
+  const std::string scaled =
+      scales() ? concat("outliers-", channels, "x", strength, seed == 0 ? "" : concat("-seed", seed)) : "";
+  return concat(scaled, scales() && rotate_values ? "-" : "", rotate_values ? "rotated-values" : "");
 }
 
 Value OutlierDial::to_value() const {
@@ -161,6 +149,8 @@ Value OutlierDial::to_value() const {
   v.at_or_add("channels") = Value::integer(channels);
   v.at_or_add("strength") = Value::number(strength);
   v.at_or_add("seed") = Value::integer(static_cast<int64_t>(seed));
+  // The default goes without saying: what was cached before there was a choice keeps its key.
+  if (rotate_values) v.at_or_add("rotate_values") = Value::boolean(true);
   return v;
 }
 
@@ -170,6 +160,7 @@ OutlierDial parse_outlier_dial(const Value& value, const std::string& path) {
   dial.channels = f.integer("channels", 0);
   dial.strength = f.number("strength", 1);
   const int64_t seed = f.integer("seed", 0);
+  dial.rotate_values = f.boolean("rotate_values", false);
   f.finish();
   SVDLAB_REQUIRE(dial.channels >= 0 && seed >= 0, Errc::kConfig, value.where, ": `", path,
                  "` must not have negative numbers: channels ", dial.channels, ", seed ", seed);

@@ -80,6 +80,40 @@ TEST_P(OutlierDialTest, ScalesTheChosenChannelsBehindNormsAndAttentionAndNoOther
   }
 }
 
+TEST_P(OutlierDialTest, RotatedValuesReachTheOutputProjectionsAloneAndLeaveTheFunction) {
+  const NoGradGuard no_grad;
+  Model rotated = load_model(folder_.path());
+  apply_outlier_dial(rotated, {.rotate_values = true});
+  const Observed before = observe(plain_, Precision::kFp32, GetParam()),
+                 after = observe(rotated, Precision::kFp32, GetParam());
+  testing::expect_close(after.output, before.output, 1e-5);
+  testing::expect_close(observe(rotated, Precision::kBf16, GetParam()).output,
+                        observe(plain_, Precision::kBf16, GetParam()).output, 0.02);
+  for (const LayerGroup& group : plain_.graph.groups) {
+    SCOPED_TRACE(group.name);
+    const LinearSpec& linear = plain_.graph.linears[group.members.front()];
+    const int64_t same =
+        ((after.absmax.at(group.name) / before.absmax.at(group.name) - 1).abs() < 1e-3).sum().item<int64_t>();
+    int64_t mixed = 0;
+    if (linear.segments.front().producer == Producer::kAttention) mixed = linear.segments.front().size();
+    EXPECT_LE(same, linear.in_features() - mixed * 9 / 10);
+    EXPECT_GE(same, linear.in_features() - mixed);
+  }
+}
+
+TEST_P(OutlierDialTest, ValuesAreRotatedAfterTheyWereScaled) {
+  const NoGradGuard no_grad;
+  OutlierDial both = kDial;
+  both.rotate_values = true;
+  Model model = load_model(folder_.path());
+  apply_outlier_dial(model, both);
+  const Observed after = observe(model, Precision::kFp32, GetParam()),
+                 scaled = observe(dialled_, Precision::kFp32, GetParam());
+  testing::expect_close(after.output, scaled.output, 1e-5);
+  const std::string name = "transformer_blocks.0.attn.to_out.0";
+  EXPECT_LT(after.absmax.at(name).max().item<float>(), scaled.absmax.at(name).max().item<float>());
+}
+
 TEST_P(OutlierDialTest, LeavesTheMappedFileAlone) {
   const Model again = load_model(folder_.path());
   for (size_t i = 0; i < again.graph.linears.size(); ++i)
@@ -100,6 +134,8 @@ TEST(OutlierDial, OffChangesNothing) {
   EXPECT_EQ(model.graph.linears[5].weight.data_ptr(), weight);
   EXPECT_EQ((OutlierDial{8, 16, 0}).tag(), "outliers-8x16");
   EXPECT_EQ((OutlierDial{8, 16, 2}).tag(), "outliers-8x16-seed2");
+  EXPECT_EQ((OutlierDial{8, 16, 0, true}).tag(), "outliers-8x16-rotated-values");
+  EXPECT_EQ((OutlierDial{.rotate_values = true}).tag(), "rotated-values");
 }
 
 TEST(OutlierDial, RefusesWhatItCannotDoExactly) {
@@ -107,6 +143,7 @@ TEST(OutlierDial, RefusesWhatItCannotDoExactly) {
     return parse_outlier_dial(parse_yaml(yaml, "t"), "outliers");
   };
   EXPECT_EQ(parse("{channels: 4, strength: 32, seed: 1}"), (OutlierDial{4, 32, 1}));
+  EXPECT_EQ(parse("{rotate_values: true}"), (OutlierDial{.rotate_values = true}));
   using testing::throws_error;
   EXPECT_TRUE(throws_error([&] { parse("{channels: 4, strength: 12}"); }, Errc::kConfig,
                            {"power of two", "12", "nearest: 16"}));

@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+
+namespace svdlab::device {
+
+// Blocks of a cluster (sm_90): they wait for each other and read each other's shared memory. With one block,
+// on any architecture, these are the ordinary barrier and an ordinary read.
+
+__device__ __forceinline__ uint32_t shared_address(const void* p) {
+  return static_cast<uint32_t>(__cvta_generic_to_shared(p));
+}
+
+/// All threads of all `blocks` blocks; what was written to shared memory before is seen after.
+__device__ __forceinline__ void cluster_barrier(unsigned blocks) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  if (blocks > 1) {
+    asm volatile("barrier.cluster.arrive.release.aligned;\nbarrier.cluster.wait.acquire.aligned;" ::
+                     : "memory");
+    return;
+  }
+#endif
+  __syncthreads();
+}
+
+/// *p as the block of that rank in the cluster has it.
+__device__ __forceinline__ float read_of_block(const float* p, unsigned rank, unsigned blocks) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  if (blocks > 1) {
+    uint32_t remote;
+    float value;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"(shared_address(p)), "r"(rank));
+    asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(value) : "r"(remote) : "memory");
+    return value;
+  }
+#endif
+  return *p;
+}
+
+}  // namespace svdlab::device

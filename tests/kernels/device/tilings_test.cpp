@@ -1,0 +1,48 @@
+#include <gtest/gtest.h>
+
+#include <set>
+#include <utility>
+
+#include "kernels/device/exact_tiling.h"
+#include "kernels/device/quantize_pieces.h"
+
+namespace svdlab::device {
+namespace {
+
+TEST(ExactTiling, EveryTileIsVisitedOnce) {
+  for (const int tokens : {1, 7, 8, 9, 24, 36})
+    for (const int channels : {1, 5, 24}) {
+      std::set<std::pair<int, int>> seen;
+      for (int i = 0; i < tokens * channels; ++i) {
+        const Place p = tile_place(i, tokens, channels);
+        EXPECT_TRUE(p.row >= 0 && p.row < tokens && p.col >= 0 && p.col < channels);
+        seen.insert({p.row, p.col});
+      }
+      EXPECT_EQ(seen.size(), static_cast<size_t>(tokens * channels)) << tokens << " " << channels;
+    }
+}
+
+TEST(ExactTiling, IsOneOfTheCompiledOnes) {
+  for (const int64_t m : {1, 16, 129, 4096, 4608})
+    for (const int64_t n : {8, 256, 1152, 3072, 21504}) {
+      const ExactTiling t = exact_tiling(m, n, 132);
+      EXPECT_TRUE(t.tokens == 128 || t.tokens == 192);
+      EXPECT_EQ(t.cluster, n > 128 && (n + 127) / 128 % 2 == 0 ? 2 : 1);
+    }
+}
+
+TEST(QuantizePieces, RangesMeetAndNoneIsEmpty) {
+  for (const int64_t rows : {1, 64, 1000, 4608, 100000})
+    for (int groups = 1; groups < 260; ++groups) {
+      const int pieces = quantize_pieces(rows, groups);
+      EXPECT_EQ(kQuantizeRows % pieces, 0);
+      EXPECT_EQ(piece_begin(groups, 0, pieces), 0);
+      EXPECT_EQ(piece_begin(groups, pieces, pieces), groups);
+      for (int p = 0; p < pieces; ++p)
+        EXPECT_GE(piece_begin(groups, p + 1, pieces) - piece_begin(groups, p, pieces), pieces > 1 ? 2 : 1);
+    }
+  EXPECT_EQ(quantize_pieces(4608, 48), 8);
+}
+
+}  // namespace
+}  // namespace svdlab::device

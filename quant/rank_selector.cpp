@@ -1,4 +1,4 @@
-#include "lowrank/rank_selector.h"
+#include "quant/rank_selector.h"
 
 #include <algorithm>
 

@@ -6,10 +6,13 @@
 #include "core/models/registry.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/options.h"
+#include "experiments/methods/catalogue.h"
 #include "lowrank/driver.h"
 #include "lowrank/objective.h"
 #include "lowrank/recipe.h"
 #include "lowrank/solver.h"
+#include "quant/activation_quantizer.h"
+#include "quant/extra_branch.h"
 #include "quant/transform.h"
 #include "quant/weight_quantizer.h"
 
@@ -53,9 +56,15 @@ Lines schemes() {
   return out;
 }
 
+// What a study may name, then the related systems and what there is of them.
 Lines methods() {
   Lines out;
   for (const MethodPreset& p : method_presets()) out.emplace_back(p.name, p.summary);
+  out.emplace_back("", "");
+  for (const RelatedMethod& m : related_methods())
+    out.emplace_back(concat(m.number, ' ', m.name),
+                     concat(to_string(m.state()), ": ", m.what, m.handles.empty() ? "" : " (", m.reached_by(),
+                            m.handles.empty() ? "" : ")"));
   return out;
 }
 
@@ -65,24 +74,40 @@ Lines objectives() { return entries(low_rank_objectives()); }
 Lines transform_lines() { return entries(transforms()); }
 Lines driver_lines() { return entries(drivers()); }
 Lines weight_lines() { return entries(weight_quantizers()); }
+Lines activation_lines() { return entries(activation_quantizers()); }
+Lines branch_lines() { return entries(extra_branches()); }
 
 struct Catalogue {
   std::string name;
   Lines (*lines)();
 };
-const std::vector<Catalogue> kCatalogues = {{"formats", formats},       {"schemes", schemes},
-                                            {"methods", methods},       {"transforms", transform_lines},
-                                            {"drivers", driver_lines},  {"solvers", solvers},
-                                            {"objectives", objectives}, {"weights", weight_lines},
+const std::vector<Catalogue> kCatalogues = {{"formats", formats},
+                                            {"schemes", schemes},
+                                            {"methods", methods},
+                                            {"transforms", transform_lines},
+                                            {"drivers", driver_lines},
+                                            {"solvers", solvers},
+                                            {"objectives", objectives},
+                                            {"weights", weight_lines},
+                                            {"activations", activation_lines},
+                                            {"branches", branch_lines},
                                             {"models", models}};
 
 }  // namespace
 
 int list_command(const std::vector<std::string>& arguments) {
-  Options options("list formats|schemes|methods|transforms|drivers|solvers|objectives|weights|models",
-                  "Shows what there is, one line each: the names a study may use.", "svdlab list methods");
+  Options options(
+      "list "
+      "formats|schemes|methods|transforms|drivers|solvers|objectives|weights|activations|branches|models",
+      "Shows what there is, one line each: the names a study may use.", "svdlab list methods");
+  options.add()("markdown", "methods alone: the related systems as the table of the project's README");
   if (!options.parse(arguments)) return 0;
   const std::string& wanted = options.word("catalogue");
+  if (options.has("markdown")) {
+    SVDLAB_REQUIRE(wanted == "methods", Errc::kConfig, "--markdown is for methods, not ", wanted);
+    std::cout << related_methods_markdown();
+    return 0;
+  }
   std::vector<std::string> names;
   for (const Catalogue& c : kCatalogues) {
     names.push_back(c.name);
@@ -90,7 +115,7 @@ int list_command(const std::vector<std::string>& arguments) {
     size_t width = 0;
     for (const auto& [name, summary] : c.lines()) width = std::max(width, name.size());
     for (const auto& [name, summary] : c.lines())
-      std::cout << name << std::string(width + 2 - name.size(), ' ') << summary << "\n";
+      std::cout << name << std::string(name.empty() ? 0 : width + 2 - name.size(), ' ') << summary << "\n";
     return 0;
   }
   throw Error(Errc::kConfig, concat("unknown catalogue ", wanted, "; nearest: ", nearest(wanted, names)));

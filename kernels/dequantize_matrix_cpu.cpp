@@ -23,6 +23,18 @@ SVDLAB_WIDE void decode_matrix(const CodedMatrix& q, const float* subtract, Matr
   }
 }
 
+void decode_general(const CodedMatrix& q, const float* subtract, MatrixView<float> out) {
+  const bool affine = q.format == NumberFormat::kAffine;
+  for (int64_t r = 0; r < q.rows(); ++r) {
+    const float *scales = q.scale_row(r), *zeros = affine ? q.zero_row(r) : nullptr;
+    for (int64_t c = 0; c < q.cols(); ++c) {
+      const int64_t g = c / q.group;
+      const float number = affine ? static_cast<float>(q.codes(r, c)) - zeros[g] : q.codebook[q.codes(r, c)];
+      out(r, c) = number * scales[g] * q.tensor_scale - (subtract ? subtract[c] : 0.0f);
+    }
+  }
+}
+
 }  // namespace
 
 void dequantize_matrix_cpu(const CodedMatrix& q, const float* subtract, MatrixView<float> out) {
@@ -37,6 +49,9 @@ void dequantize_matrix_cpu(const CodedMatrix& q, const float* subtract, MatrixVi
       return decode_matrix<nf4_decode>(q, subtract, out);
     case NumberFormat::kFp4E2M1:
       return decode_matrix<fp4_e2m1_decode>(q, subtract, out);
+    case NumberFormat::kAffine:
+    case NumberFormat::kCodebook:
+      return decode_general(q, subtract, out);
   }
   throw Error(Errc::kUnexpected, "dequantize: unknown number format");
 }

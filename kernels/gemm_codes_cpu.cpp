@@ -1,3 +1,4 @@
+#include <cmath>
 #include <numeric>
 #include <vector>
 
@@ -24,14 +25,32 @@ float decode(NumberFormat format, uint8_t code) {
       return nf4_decode(code);
     case NumberFormat::kFp4E2M1:
       return fp4_e2m1_decode(code);
+    case NumberFormat::kAffine:
+    case NumberFormat::kCodebook:
+      break;
   }
   throw Error(Errc::kUnexpected, "gemm_codes: unknown number format");
 }
 
+// What the code at (r, c) stands for, without its scale.
+float decoded_at(const CodedMatrix& m, int64_t r, int64_t c) {
+  const uint8_t code = m.codes(r, c);
+  if (m.format == NumberFormat::kAffine) return static_cast<float>(code) - m.zero_row(r)[c / m.group];
+  return m.format == NumberFormat::kCodebook ? m.codebook[code] : decode(m.format, code);
+}
+
+bool all_integers(MatrixView<const float> m) {
+  bool integers = true;
+  for (int64_t r = 0; r < m.rows; ++r)
+    for (int64_t c = 0; c < m.cols; ++c) integers &= m(r, c) == std::nearbyint(m(r, c)) && m(r, c) <= 255;
+  return integers;
+}
+
 // What every code is an integer multiple of; 0 when there is no such unit.
-float unit(NumberFormat format) {
-  if (format == NumberFormat::kNf4) return 0.0f;
-  return format == NumberFormat::kFp4E2M1 ? 0.5f : 1.0f;
+float unit(const CodedMatrix& m) {
+  if (m.format == NumberFormat::kNf4 || m.format == NumberFormat::kCodebook) return 0.0f;
+  if (m.format == NumberFormat::kAffine) return all_integers(m.zeros) ? 1.0f : 0.0f;
+  return m.format == NumberFormat::kFp4E2M1 ? 0.5f : 1.0f;
 }
 
 // An operand without its scales: numbers of type Number, each worth `unit`.
@@ -54,7 +73,7 @@ Operand<Number> decoded(const CodedMatrix& m, float unit) {
   out.numbers.reserve(m.rows() * m.cols());
   for (int64_t r = 0; r < m.rows(); ++r)
     for (int64_t c = 0; c < m.cols(); ++c)
-      out.numbers.push_back(static_cast<Number>(decode(m.format, m.codes(r, c)) / unit));
+      out.numbers.push_back(static_cast<Number>(decoded_at(m, r, c) / unit));
   return out;
 }
 
@@ -90,7 +109,7 @@ void multiply(const Operand<Number>& a, const Operand<Number>& w, MatrixView<flo
 }  // namespace
 
 void gemm_codes_cpu(const CodedMatrix& a, const CodedMatrix& w, MatrixView<float> out) {
-  const float unit_a = unit(a.format), unit_w = unit(w.format);
+  const float unit_a = unit(a), unit_w = unit(w);
   if (unit_a != 0 && unit_w != 0)
     return multiply<int32_t>(decoded<int16_t>(a, unit_a), decoded<int16_t>(w, unit_w), out);
   multiply<double>(decoded<double>(a, 1.0f), decoded<double>(w, 1.0f), out);

@@ -22,6 +22,8 @@ void check(MatrixView<const float> x, const float* divide_by, const QuantizeSpec
                  x.rows, " or 1, ", x.cols / spec.group, "]");
   SVDLAB_REQUIRE(!spec.two_level || spec.scale == ScaleFormat::kE4M3, Errc::kConfig,
                  "quantize: two_level needs e4m3 scales");
+  SVDLAB_REQUIRE(spec.format != NumberFormat::kCodebook || (spec.codebook && spec.levels >= 2), Errc::kConfig,
+                 "quantize: a codebook of ", spec.levels, " levels; at least 2 are needed");
   SVDLAB_REQUIRE(std::isfinite(spec.shift) && (spec.shift == 0 || spec.format == NumberFormat::kUint4),
                  Errc::kConfig, "quantize: shift ", spec.shift,
                  " needs unsigned codes; use uint4 or shift 0");
@@ -55,6 +57,10 @@ float largest_code_value(NumberFormat format) {
       return 1.0f;
     case NumberFormat::kFp4E2M1:
       return kFp4E2M1Max;
+    case NumberFormat::kCodebook:
+      return 1.0f;
+    case NumberFormat::kAffine:
+      throw Error(Errc::kConfig, "affine codes need a zero point: use a weight quantizer that makes one");
   }
   throw Error(Errc::kUnexpected, "unknown number format");
 }
@@ -72,6 +78,12 @@ float quantize_matrix(MatrixView<const float> x, const float* divide_by, const Q
 void encode_matrix(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
                    MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes) {
   check(x, divide_by, spec, codes, scales);
+  SVDLAB_REQUIRE(spec.format != NumberFormat::kAffine ||
+                     (spec.bits >= 1 && spec.bits <= 8 && spec.zeros.rows == scales.rows &&
+                      spec.zeros.cols == scales.cols),
+                 Errc::kUnexpected, "quantize: ", spec.bits, "-bit affine codes with zero points [",
+                 spec.zeros.rows, ", ", spec.zeros.cols, "] for scales [", scales.rows, ", ", scales.cols,
+                 "]");
   for (int64_t r = 0; r < scales.rows; ++r)
     for (int64_t g = 0; g < scales.cols; ++g) {
       const float step = scales(r, g) * tensor_scale;

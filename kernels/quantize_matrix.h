@@ -8,12 +8,17 @@ namespace svdlab {
 struct QuantizeSpec {
   NumberFormat format = NumberFormat::kInt4;
   ScaleFormat scale = ScaleFormat::kBf16;
-  int64_t group = 64;      ///< columns that share a scale; divides the columns
-  bool two_level = false;  ///< kE4M3 scales below one fp32 scale of the matrix (nvfp4 weights)
-  float shift = 0.0f;      ///< added before the division, kUint4 only
+  int64_t group = 64;                  ///< columns that share a scale; divides the columns
+  bool two_level = false;              ///< kE4M3 scales below one fp32 scale of the matrix (nvfp4 weights)
+  float shift = 0.0f;                  ///< added before the division, kUint4 only
+  int bits = 4;                        ///< kAffine: codes are 0 .. 2^bits - 1
+  MatrixView<const float> zeros = {};  ///< kAffine, encode_matrix only: shaped like the scales
+  const float* codebook = nullptr;     ///< kCodebook: `levels` ascending values
+  int levels = 0;
 };
 
-/// Largest magnitude a code of the format stands for: 7, 15, 127, 1, 6.
+/// Largest magnitude a code of the format stands for: 7, 15, 127, 1, 6; a codebook's is 1. kConfig for
+/// kAffine, whose range depends on its zero point.
 float largest_code_value(NumberFormat format);
 
 /// Round to nearest of value(r, c) = (x(r, c) + shift) / divide_by[c], in fp32. With q = largest_code_value
@@ -37,7 +42,9 @@ float largest_code_value(NumberFormat format);
 float quantize_matrix(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
                       MatrixView<uint8_t> codes, MatrixView<float> scales);
 
-/// The second half of quantize_matrix, with scales that are given: finite and > 0, else kInput.
+/// The second half of quantize_matrix, with scales that are given: finite and > 0, else kInput. A kAffine
+/// code is value / scale + zero, rounded to nearest even and clamped; a kCodebook code is that of the nearest
+/// level, the lower of two that are as near.
 void encode_matrix(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
                    MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes);
 

@@ -106,6 +106,23 @@ SVDLAB_WIDE void encode_row(const float* values, int64_t count, uint8_t* codes) 
   for (int64_t c = 0; c < count; ++c) codes[c] = static_cast<uint8_t>(encode(values[c]));
 }
 
+void encode_affine_row(const float* values, const float* zeros, const QuantizeSpec& spec, int64_t cols,
+                       uint8_t* codes) {
+  const float largest = static_cast<float>((1 << spec.bits) - 1);
+  for (int64_t c = 0; c < cols; ++c)
+    codes[c] =
+        static_cast<uint8_t>(std::clamp(std::nearbyint(values[c] + zeros[c / spec.group]), 0.0f, largest));
+}
+
+void encode_codebook_row(const float* values, const QuantizeSpec& spec, int64_t cols, uint8_t* codes) {
+  const float *first = spec.codebook, *last = first + spec.levels;
+  for (int64_t c = 0; c < cols; ++c) {
+    const float* above = std::clamp(std::lower_bound(first, last, values[c]), first + 1, last - 1);
+    const bool upper = *above - values[c] < values[c] - above[-1];
+    codes[c] = static_cast<uint8_t>(above - first - (upper ? 0 : 1));
+  }
+}
+
 using RowEncoder = void (*)(const float*, int64_t, uint8_t*);
 
 RowEncoder row_encoder(NumberFormat format) {
@@ -120,6 +137,9 @@ RowEncoder row_encoder(NumberFormat format) {
       return encode_row<nf4_encode>;
     case NumberFormat::kFp4E2M1:
       return encode_row<fp4_e2m1_encode>;
+    case NumberFormat::kAffine:
+    case NumberFormat::kCodebook:
+      break;
   }
   throw Error(Errc::kUnexpected, "unknown number format");
 }
@@ -148,13 +168,20 @@ bool find_scales_cpu(MatrixView<const float> x, const float* divide_by, const Qu
 
 void encode_matrix_cpu(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
                        MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes) {
-  const RowEncoder encode = row_encoder(spec.format);
+  const bool affine = spec.format == NumberFormat::kAffine, codebook = spec.format == NumberFormat::kCodebook;
+  const RowEncoder encode = affine || codebook ? nullptr : row_encoder(spec.format);
   ValueRows values(x, divide_by, spec.shift);
   std::vector<float> quotients(x.cols);
   for (int64_t r = 0; r < x.rows; ++r) {
     divide_by_steps(values.row(r), scales.row(scales.rows == 1 ? 0 : r), tensor_scale, scales.cols,
                     spec.group, quotients.data());
-    encode(quotients.data(), x.cols, codes.row(r));
+    if (affine)
+      encode_affine_row(quotients.data(), spec.zeros.row(scales.rows == 1 ? 0 : r), spec, x.cols,
+                        codes.row(r));
+    else if (codebook)
+      encode_codebook_row(quotients.data(), spec, x.cols, codes.row(r));
+    else
+      encode(quotients.data(), x.cols, codes.row(r));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "lowrank/compress_group.h"
 
 #include <chrono>
+#include <deque>
 
 #include "lowrank/group_run.h"
 #include "lowrank/problem_checks.h"
@@ -17,8 +18,19 @@ constexpr const char* kSearchWeights = "rtn";
 // results do not depend on the thread count.
 constexpr int64_t kChain = 5;
 
-std::vector<double> search_errors(const std::vector<GroupRun>& runs, const std::vector<Tensor>& candidates,
-                                  Through through, int threads) {
+// The group without what an extra branch took of it; `kept` holds what it refers to.
+GroupProblem without(const GroupProblem& whole, const TakenOut& taken, std::deque<ActivationStats>& kept) {
+  GroupProblem rest = whole;
+  rest.weights = taken.rest;
+  if (!taken.columns.defined() || !whole.stats) return rest;
+  kept.push_back(whole.stats->without_channels(taken.columns));
+  rest.stats = &kept.back();
+  return rest;
+}
+
+std::vector<double> search_errors(const std::vector<GroupRun>& runs,
+                                  const std::vector<OnlineTransform>& candidates, Through through,
+                                  int threads) {
   const Value no_options = Value::map();
   Fields fields(no_options, kSearchWeights);
   const auto weights = weight_quantizers().at(kSearchWeights)(fields);
@@ -37,19 +49,24 @@ std::vector<double> search_errors(const std::vector<GroupRun>& runs, const std::
 GroupCompression compress_group(std::span<const GroupProblem> problems, const Recipe& recipe,
                                 const CompressionOptions& options) {
   const Stages stages = make_stages(recipe, "");
-  std::vector<GroupRun> runs;
+  std::vector<TakenOut> taken;
+  std::deque<ActivationStats> stats;
+  std::vector<GroupProblem> rest;
   for (const GroupProblem& p : problems) {
     check_problem(p, recipe, stages);
-    runs.emplace_back(p, recipe, stages, options);
+    taken.push_back(stages.branch->take(p, *stages.weights));
+    rest.push_back(without(p, taken.back(), stats));
   }
+  std::vector<GroupRun> runs;
+  for (size_t i = 0; i < rest.size(); ++i) runs.emplace_back(rest[i], taken[i], recipe, stages, options);
   const auto start = std::chrono::steady_clock::now();
   TransformFit fit =
-      stages.transform->fit(problems, [&](const std::vector<Tensor>& candidates, Through through) {
+      stages.transform->fit(rest, [&](const std::vector<OnlineTransform>& candidates, Through through) {
         return search_errors(runs, candidates, through, options.group_threads);
       });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   GroupCompression out;
-  for (const GroupRun& run : runs) run.compress(fit.smooth, out);
+  for (const GroupRun& run : runs) run.compress(fit.online, out);
   for (CompressionLog& log : out.log)
     log.search_seconds = seconds.count() / static_cast<double>(out.log.size());
   out.log.front().search = std::move(fit.tried);

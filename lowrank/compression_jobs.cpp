@@ -24,7 +24,9 @@ std::string root_of(const Graph& graph, const LayerGroup& group) {
 bool stays_16_bit(const PlanRule& rule) { return !rule.scheme.weights || rule.recipe.keeps_16_bit(); }
 
 // Nothing ties the linears of such a job together: each is quantized on its own.
-bool is_divisible(const Recipe& recipe) { return recipe.transform == "none" && recipe.rank == 0; }
+bool is_divisible(const Recipe& recipe) {
+  return recipe.transform == "none" && recipe.branch == "none" && recipe.rank == 0;
+}
 
 int64_t weights_of(const Graph& graph, int linear) { return graph.linears[linear].weight.numel(); }
 
@@ -115,7 +117,7 @@ GroupCompression run_job(const Graph& graph, const StatsMap& stats, const Compre
   for (CompressionLog& log : out.log) log.seconds = seconds.count() / static_cast<double>(out.log.size());
   for (CompressedLinear& linear : out.linears)
     if (const Tensor& bias = graph.linears[graph.linear_index(linear.name)].bias; bias.defined())
-      linear.bias = bias.to(at::kFloat).clone();
+      linear.bias = linear.bias.defined() ? linear.bias + bias : bias.to(at::kFloat).clone();
   return out;
 }
 

@@ -4,13 +4,17 @@
 
 namespace svdlab {
 
-std::string linear_without_fisher(const GroupProblem& problem) {
-  for (size_t i = 0; i < problem.weights.size(); ++i)
-    if (problem.fisher(i) == nullptr) return problem.linear_names[i];
+std::string linear_without_fisher(const GroupProblem& problem, FisherDetail detail) {
+  if (detail == FisherDetail::kNone) return "";
+  for (size_t i = 0; i < problem.weights.size(); ++i) {
+    const WeightFisher* fisher = problem.fisher(i);
+    const bool enough = fisher != nullptr && (detail == FisherDetail::kMeans || fisher->full.defined());
+    if (!enough) return problem.linear_names[i];
+  }
   return "";
 }
 
-void add_fisher(const GroupProblem& problem, const std::vector<int>& branch, const Tensor& smooth,
+void add_fisher(const GroupProblem& problem, const std::vector<int>& branch, const OnlineTransform& online,
                 ObjectiveFacts& facts) {
   std::vector<Tensor> rows;
   Tensor cols = at::zeros({problem.channels()}, at::kDouble);
@@ -25,7 +29,10 @@ void add_fisher(const GroupProblem& problem, const std::vector<int>& branch, con
   }
   facts.fisher_rows = at::cat(rows);
   facts.fisher_cols = cols / static_cast<double>(count);
-  if (smooth.defined()) facts.fisher_cols = facts.fisher_cols / smooth.to(at::kDouble).square();
+  if (!online.then.empty())
+    facts.fisher_cols = online.apply_linear(at::diag(facts.fisher_cols.sqrt())).square().sum(0);
+  else if (online.smooth.defined())
+    facts.fisher_cols = facts.fisher_cols / online.smooth.to(at::kDouble).square();
 }
 
 }  // namespace svdlab

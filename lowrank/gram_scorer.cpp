@@ -19,17 +19,15 @@ double sum_of_products(const Tensor& a, const Tensor& b) { return (a * b).sum().
 
 class GramCandidate final : public CandidateScorer {
  public:
-  GramCandidate(const GroupProblem& problem, const Tensor& tokens, const Tensor& smooth, int threads)
+  GramCandidate(const GroupProblem& problem, const ActivationQuantizer& activations, const Tensor& tokens,
+                const OnlineTransform& online, int threads)
       : problem_(problem),
-        smooth_(smooth),
-        sample_(token_sample(problem, tokens, smooth)),
+        online_(online),
+        sample_(token_sample(problem, activations, tokens, online)),
         threads_(threads) {
     const ActivationStats& stats = *problem.stats;
-    moments_.input = stats.gram * (static_cast<double>(tokens.size(0)) / static_cast<double>(stats.tokens));
-    if (smooth.defined()) {
-      const Tensor inverse = smooth.to(at::kDouble).reciprocal();
-      moments_.input.mul_(inverse.unsqueeze(0)).mul_(inverse.unsqueeze(1));
-    }
+    moments_.input =
+        online.gram(stats.gram * (static_cast<double>(tokens.size(0)) / static_cast<double>(stats.tokens)));
     if (!problem.scheme.activations) return;
     const Tensor e = (sample_.quantized - sample_.smoothed).to(at::kDouble);
     moments_.cross = sample_.smoothed.to(at::kDouble).t().matmul(e);
@@ -44,8 +42,7 @@ class GramCandidate final : public CandidateScorer {
     for_each_block(stacked.size(0), kRowsAtOnce, threads_, [&](int64_t begin, int64_t end) {
       const Tensor q = low_bit.slice(0, begin, end).to(at::kDouble);
       Tensor d = stacked.slice(0, begin, end).to(at::kDouble);
-      if (smooth_.defined()) d = d * smooth_.to(at::kDouble);
-      d = d - q;
+      d = online_.weight(d) - q;
       if (factors.up.defined())
         d.addmm_(factors.up.slice(0, begin, end).to(at::kDouble), factors.down.to(at::kDouble), 1, -1);
       sums[begin / kRowsAtOnce] = row_errors(d, q);
@@ -56,7 +53,7 @@ class GramCandidate final : public CandidateScorer {
   }
 
   InputMoments moments(const Tensor& down) const override {
-    return input_moments(*problem_.stats, smooth_, sample_, down);
+    return input_moments(*problem_.stats, online_, sample_, down);
   }
 
  private:
@@ -68,7 +65,7 @@ class GramCandidate final : public CandidateScorer {
   }
 
   const GroupProblem& problem_;
-  Tensor smooth_;
+  OnlineTransform online_;
   TokenSample sample_;
   Moments moments_;
   int threads_;
@@ -76,21 +73,25 @@ class GramCandidate final : public CandidateScorer {
 
 class GramScorer final : public Scorer {
  public:
-  GramScorer(const GroupProblem& problem, int64_t tokens)
-      : problem_(problem), tokens_(problem.stats->reservoir.slice(0, 0, tokens).contiguous()) {}
-  std::unique_ptr<CandidateScorer> candidate(const Tensor& smooth, int threads) const override {
-    return std::make_unique<GramCandidate>(problem_, tokens_, smooth, threads);
+  GramScorer(const GroupProblem& problem, const ActivationQuantizer& activations, int64_t tokens)
+      : problem_(problem),
+        activations_(activations),
+        tokens_(problem.stats->reservoir.slice(0, 0, tokens).contiguous()) {}
+  std::unique_ptr<CandidateScorer> candidate(const OnlineTransform& online, int threads) const override {
+    return std::make_unique<GramCandidate>(problem_, activations_, tokens_, online, threads);
   }
 
  private:
   const GroupProblem& problem_;
+  const ActivationQuantizer& activations_;
   Tensor tokens_;
 };
 
 }  // namespace
 
-std::unique_ptr<Scorer> make_gram_scorer(const GroupProblem& problem, int64_t tokens) {
-  return std::make_unique<GramScorer>(problem, tokens);
+std::unique_ptr<Scorer> make_gram_scorer(const GroupProblem& problem, const ActivationQuantizer& activations,
+                                         int64_t tokens) {
+  return std::make_unique<GramScorer>(problem, activations, tokens);
 }
 
 }  // namespace svdlab

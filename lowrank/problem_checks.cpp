@@ -1,5 +1,7 @@
 #include "lowrank/problem_checks.h"
 
+#include <algorithm>
+
 #include "core/base/error.h"
 #include "lowrank/fisher_facts.h"
 
@@ -53,7 +55,17 @@ std::string stage_that_needs_stats(const Recipe& r, const Stages& s) {
 }
 
 FisherDetail fisher_detail(const Recipe& r, const Stages& s) {
-  return s.objective->needs_fisher() && r.rank > 0 ? FisherDetail::kMeans : FisherDetail::kNone;
+  const bool weighs = s.objective->needs_fisher() && r.rank > 0;
+  return std::max(s.branch->needs_gradients(), weighs ? FisherDetail::kMeans : FisherDetail::kNone);
+}
+
+std::string stage_that_needs_gradients(const Recipe& r, const Stages& s) {
+  if (s.branch->needs_gradients() != FisherDetail::kNone) return "branch " + r.branch;
+  return s.objective->needs_fisher() && r.rank > 0 ? "low_rank.objective " + r.objective : "";
+}
+
+std::string gradients_option(FisherDetail detail, const std::string& group) {
+  return detail == FisherDetail::kFull ? "--fisher-full " + group : "--fisher";
 }
 
 void check_problem(const GroupProblem& p, const Recipe& recipe, const Stages& stages) {
@@ -65,11 +77,12 @@ void check_problem(const GroupProblem& p, const Recipe& recipe, const Stages& st
   SVDLAB_REQUIRE(needs.empty() || p.stats, Errc::kConfig, "group ", p.name, ": ", needs,
                  " needs calibration statistics; calibrate the model or choose a stage without");
   if (p.stats) p.stats->require_finite(p.name);
-  if (fisher_detail(recipe, stages) == FisherDetail::kNone) return;
-  const std::string missing = linear_without_fisher(p);
-  SVDLAB_REQUIRE(missing.empty(), Errc::kConfig, "group ", p.name, ": low_rank.objective ", recipe.objective,
-                 " needs gradients of ", missing,
-                 ", which its statistics lack; collect them with svdlab calibrate MODEL --fisher");
+  const FisherDetail detail = fisher_detail(recipe, stages);
+  const std::string missing = linear_without_fisher(p, detail);
+  SVDLAB_REQUIRE(missing.empty(), Errc::kConfig, "group ", p.name, ": ",
+                 stage_that_needs_gradients(recipe, stages), " needs gradients of ", missing,
+                 ", which its statistics lack; collect them with svdlab calibrate MODEL ",
+                 gradients_option(detail, p.name));
 }
 
 }  // namespace svdlab

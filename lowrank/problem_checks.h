@@ -11,6 +11,10 @@ std::string stage_that_needs_stats(const Recipe& recipe, const Stages& stages);
 
 /// What the recipe must know of gradients.
 FisherDetail fisher_detail(const Recipe& recipe, const Stages& stages);
+/// "low_rank.objective fisher" or another stage that must know it, or "".
+std::string stage_that_needs_gradients(const Recipe& recipe, const Stages& stages);
+/// The option of `svdlab calibrate` that collects it for a group.
+std::string gradients_option(FisherDetail detail, const std::string& group);
 
 /// Refuses what compression cannot do, by name: a group size that does not divide a K range, a rank above the
 /// smaller side of a branch's weights (kConfig), NaN or infinite weights or statistics (kInput), statistics

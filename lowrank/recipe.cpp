@@ -73,12 +73,12 @@ Value Recipe::to_value() const {
   Value v = Value::map();
   v.at_or_add("transform") = stage_value(transform, transform_options);
   v.at_or_add("driver") = stage_value(driver, driver_options);
-  Value& branch = v.at_or_add("low_rank") = Value::map();
-  branch.at_or_add("rank") = Value::integer(rank);
-  branch.at_or_add("solver") = Value::text(solver);
+  Value& low_rank = v.at_or_add("low_rank") = Value::map();
+  low_rank.at_or_add("rank") = Value::integer(rank);
+  low_rank.at_or_add("solver") = Value::text(solver);
   // The default goes without saying: recipes from before there was a choice keep their hash.
-  if (objective != "plain") branch.at_or_add("objective") = stage_value(objective, objective_options);
-  for (const Value::Member& m : solver_options.members) branch.at_or_add(m.first) = m.second;
+  if (objective != "plain") low_rank.at_or_add("objective") = stage_value(objective, objective_options);
+  for (const Value::Member& m : solver_options.members) low_rank.at_or_add(m.first) = m.second;
   v.at_or_add("weights") = stage_value(weights, weight_options);
   if (activations != "dynamic") v.at_or_add("activations") = stage_value(activations, activation_options);
   if (branch != "none") v.at_or_add("branch") = stage_value(branch, branch_options);
@@ -157,6 +157,33 @@ const std::vector<MethodPreset>& method_presets() {
        "{preset: svdquant-warm, driver: {svdquant: {iterations: 20, patience: 2, refit: true}}, "
        "weights: {gptq: {scales: search}}}"},
       {"scales", "round to nearest under searched scales", "weights: scale-search"},
+      {"hadamard", "rtn behind a Hadamard rotation with random signs", "transform: hadamard"},
+      {"random-rotation", "rtn behind random orthogonal blocks", "transform: random-orthogonal"},
+      {"outlier-rotation", "rtn behind a rotation aimed at outliers (DuQuant)", "transform: outlier-aware"},
+      {"adaptive-rotation", "hadamard where a layer is mild, outlier-rotation where not (LRQ-DiT)",
+       "transform: adaptive-rotation"},
+      {"smooth-rotate", "searched smoothing, then a Hadamard rotation",
+       "transform: {smooth-rotate: {grid: 20}}"},
+      {"rotate-smooth", "a Hadamard rotation, then searched smoothing behind it (QuantVGGT's order)",
+       "transform: {rotate-smooth: {grid: 20}}"},
+      {"svdquant-hadamard", "svdquant with a Hadamard rotation behind the smoothing",
+       "{preset: svdquant, transform: {smooth-rotate: {grid: 20}}}"},
+      {"svdquant-rotate-smooth", "svdquant with a Hadamard rotation before the smoothing",
+       "{preset: svdquant, transform: {rotate-smooth: {grid: 20}}}"},
+      {"svdquant-adaptive-rotation", "svdquant with LRQ-DiT's rotation in place of smoothing",
+       "{preset: svdquant, transform: adaptive-rotation}"},
+      {"affine",
+       "affine weights, static activations (the whitepaper's baseline); a scheme of grouping tensor",
+       "{weights: affine, activations: static}"},
+      {"static-percentile", "rtn, static activations that clip beyond a percentile (Quamba's observer)",
+       "activations: {static: {percentile: 0.9995}}"},
+      {"crossquant", "steps of activations from maxima of token and channel (CrossQuant); grouping row",
+       "{transform: {smooth: {alpha: 0.85, beta: 0}}, activations: {cross: {alpha: 0.15}}}"},
+      {"noisyquant", "uniform noise before rounding, its range searched (NoisyQuant)", "transform: noisy"},
+      {"noisyquant-gaussian", "noisyquant with gaussian noise, as its program has it",
+       "transform: {noisy: {law: gaussian}}"},
+      {"repq", "per-channel scales and zero points moved into the weight (RepQ-ViT); affine activations",
+       "{transform: repq, activations: {static: {step: 1}}, weights: affine}"},
   };
   return presets;
 }

@@ -16,6 +16,8 @@ namespace svdlab {
 ///                                                    options `{whitened: {damping: 1e-4}}`, is one more key
 ///   weights: {gptq: {damping: 0.01}}                 or just `weights: rtn`; `none` leaves the layer in 16
 ///   bit
+///   activations: {static: {percentile: 0.9995}}      absent: dynamic, as the scheme says
+///   branch: {columns: {threshold: 6}}                what a branch of its own takes first; absent: nothing
 ///   score: tokens                                    what candidates are scored by, see Scoring; default
 ///   auto
 /// `preset: svdquant` starts from a named method (see method_presets) and the other keys change it.
@@ -31,6 +33,10 @@ struct Recipe {
   Value objective_options = Value::map();
   std::string weights = "rtn";
   Value weight_options = Value::map();
+  std::string activations = "dynamic";
+  Value activation_options = Value::map();
+  std::string branch = "none";
+  Value branch_options = Value::map();
   Scoring score = Scoring::kAuto;
 
   /// `weights: none`: linears under this recipe stay 16 bit whatever the scheme says.

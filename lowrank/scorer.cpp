@@ -6,10 +6,14 @@
 
 namespace svdlab {
 
-TokenSample token_sample(const GroupProblem& problem, const Tensor& tokens, const Tensor& smooth) {
-  const auto& activations = problem.scheme.activations;
-  const Tensor smoothed = smooth.defined() ? tokens / smooth : tokens;
-  return {smoothed, activations ? fake_quantize(tokens, smooth, *activations, problem.segments) : smoothed};
+TokenSample token_sample(const GroupProblem& problem, const ActivationQuantizer& activations,
+                         const Tensor& tokens, const OnlineTransform& online) {
+  const Tensor transformed = online.apply_linear(tokens);
+  if (!problem.scheme.activations) return {transformed, transformed};
+  const ActivationFit fit = activations.fit(problem, online);
+  const Tensor quantized = fake_quantize(tokens, online, fit.scheme, problem.segments, fit.ranges);
+  const Tensor constant = online.constant(tokens.size(1));
+  return {transformed, constant.defined() ? quantized - constant : quantized};
 }
 
 std::string ScorerChoice::text() const {
@@ -27,7 +31,8 @@ ScorerChoice cheaper_scorer(int64_t tokens, int64_t channels, int64_t out_featur
   return {.token_cost = t * k * n, .gram_cost = 2 * k * k * (quantized_activations ? 3 * n + 2 * t : n)};
 }
 
-std::unique_ptr<Scorer> make_scorer(const GroupProblem& problem, Scoring scoring, int64_t tokens) {
+std::unique_ptr<Scorer> make_scorer(const GroupProblem& problem, const ActivationQuantizer& activations,
+                                    Scoring scoring, int64_t tokens) {
   int64_t rows = 0;
   for (const Tensor& w : problem.weights) rows += w.size(0);
   const int64_t kept = std::min(tokens, problem.stats->reservoir.size(0));
@@ -35,7 +40,8 @@ std::unique_ptr<Scorer> make_scorer(const GroupProblem& problem, Scoring scoring
       scoring == Scoring::kAuto
           ? cheaper_scorer(kept, problem.channels(), rows, problem.scheme.activations.has_value()).use_gram()
           : scoring == Scoring::kGram;
-  return gram ? make_gram_scorer(problem, tokens) : make_token_scorer(problem, tokens);
+  return gram ? make_gram_scorer(problem, activations, tokens)
+              : make_token_scorer(problem, activations, tokens);
 }
 
 }  // namespace svdlab

@@ -3,27 +3,31 @@
 #include <string>
 
 #include "lowrank/solver.h"
+#include "quant/activation_quantizer.h"
 #include "quant/group_problem.h"
 
 namespace svdlab {
 
-/// Sums over tokens of products with z = down x_hat, the latent of a low-rank branch; x_hat is the smoothed
-/// input and x_q what the low-bit branch multiplies instead. fp64, for TokenSample::tokens tokens.
+/// Sums over tokens of products with z = down x_hat, the latent of a low-rank branch; x_hat is the
+/// transformed input and x_q what the low-bit branch multiplies instead. fp64, for TokenSample::tokens
+/// tokens.
 struct InputMoments {
   Tensor input;      ///< [K, rank] sum of x_hat z^T
   Tensor quantized;  ///< [K, rank] sum of x_q z^T
   Tensor latent;     ///< [rank, rank] sum of z z^T
 };
 
-/// Tokens of a group's input under one smoothing vector.
+/// Tokens of a group's input under one transform.
 struct TokenSample {
+  // Both without the transform's constant, whose effect is taken out of the bias.
   Tensor smoothed;   ///< [T, K] fp32, what the low-rank branch multiplies
   Tensor quantized;  ///< [T, K] fp32, what the low-bit branch multiplies: fake-quantized, or `smoothed`
 };
-/// @param tokens  [T, K] fp32.  @param smooth  [K], or undefined for 1.
-TokenSample token_sample(const GroupProblem& problem, const Tensor& tokens, const Tensor& smooth);
+/// @param tokens  [T, K] fp32.
+TokenSample token_sample(const GroupProblem& problem, const ActivationQuantizer& activations,
+                         const Tensor& tokens, const OnlineTransform& online);
 
-/// Output errors of one group under one smoothing vector; serves every round of a candidate.
+/// Output errors of one group under one transform; serves every round of a candidate.
 class CandidateScorer {
  public:
   virtual ~CandidateScorer() = default;
@@ -39,19 +43,20 @@ class CandidateScorer {
 class Scorer {
  public:
   virtual ~Scorer() = default;
-  /// @param smooth  [K] fp32, or undefined: no smoothing.
   /// @param threads  scheduling only.
-  virtual std::unique_ptr<CandidateScorer> candidate(const Tensor& smooth, int threads) const = 0;
+  virtual std::unique_ptr<CandidateScorer> candidate(const OnlineTransform& online, int threads) const = 0;
 };
 
 /// Replays the first `tokens` tokens of the reservoir through the group's weights.
-std::unique_ptr<Scorer> make_token_scorer(const GroupProblem& problem, int64_t tokens);
+std::unique_ptr<Scorer> make_token_scorer(const GroupProblem& problem, const ActivationQuantizer& activations,
+                                          int64_t tokens);
 
 /// From second moments. With D = W - L - Q, e = x_q - x_hat,
 ///   sum of |D x_hat - Q e|^2 = tr(D G D^T) - 2 tr(D C Q^T) + tr(Q E Q^T),
 /// G the Gram matrix of all calibration tokens (scaled to T tokens), C = sum of x_hat e^T and E = sum of
 /// e e^T over the first T tokens of the reservoir; without activation quantization the first term is all.
-std::unique_ptr<Scorer> make_gram_scorer(const GroupProblem& problem, int64_t tokens);
+std::unique_ptr<Scorer> make_gram_scorer(const GroupProblem& problem, const ActivationQuantizer& activations,
+                                         int64_t tokens);
 
 /// Which scorer is cheaper for a shape, in fp32 multiply-adds of one candidate.
 struct ScorerChoice {
@@ -66,7 +71,8 @@ ScorerChoice cheaper_scorer(int64_t tokens, int64_t channels, int64_t out_featur
 
 /// How candidates are scored; `score` in a recipe.
 enum class Scoring { kAuto, kTokens, kGram };
-/// @param problem  must outlive the result; its stats must hold tokens.
-std::unique_ptr<Scorer> make_scorer(const GroupProblem& problem, Scoring scoring, int64_t tokens);
+/// @param problem, activations  must outlive the result; stats must hold tokens.
+std::unique_ptr<Scorer> make_scorer(const GroupProblem& problem, const ActivationQuantizer& activations,
+                                    Scoring scoring, int64_t tokens);
 
 }  // namespace svdlab

@@ -30,9 +30,11 @@ void require_consistent(const Recipe& r, const Stages& s, const std::string& pat
   SVDLAB_REQUIRE(r.rank == 0 || s.driver->makes_branch(), Errc::kConfig, prefix(r.driver_options), "`",
                  join(path, "low_rank.rank"), "` is ", r.rank, ", but driver ", r.driver,
                  " makes no low-rank branch; use rank 0 or another driver");
-  SVDLAB_REQUIRE(!r.keeps_16_bit() || (r.transform == "none" && r.rank == 0), Errc::kConfig,
-                 prefix(r.weight_options), "`", join(path, "weights"),
-                 "` none leaves the layer in 16 bit; drop transform ", r.transform, " and rank ", r.rank);
+  SVDLAB_REQUIRE(!r.keeps_16_bit() || (r.transform == "none" && r.rank == 0 && r.activations == "dynamic" &&
+                                       r.branch == "none"),
+                 Errc::kConfig, prefix(r.weight_options), "`", join(path, "weights"),
+                 "` none leaves the layer in 16 bit; drop transform ", r.transform, ", rank ", r.rank,
+                 ", activations ", r.activations, " and branch ", r.branch);
 }
 
 }  // namespace
@@ -53,6 +55,10 @@ Stages make_stages(const Recipe& r, const std::string& path) {
   if (!r.keeps_16_bit())
     s.weights = make_stage(weight_quantizers(), r.weights, r.weight_options, join(path, "weights"),
                            named("weights", r.weights));
+  s.activations = make_stage(activation_quantizers(), r.activations, r.activation_options,
+                             join(path, "activations"), named("activations", r.activations));
+  s.branch = make_stage(extra_branches(), r.branch, r.branch_options, join(path, "branch"),
+                        named("branch", r.branch));
   require_consistent(r, s, path);
   return s;
 }

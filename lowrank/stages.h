@@ -4,6 +4,8 @@
 #include "lowrank/driver.h"
 #include "lowrank/objective.h"
 #include "lowrank/recipe.h"
+#include "quant/activation_quantizer.h"
+#include "quant/extra_branch.h"
 #include "quant/transform.h"
 
 namespace svdlab {
@@ -15,6 +17,8 @@ struct Stages {
   std::unique_ptr<LowRankSolver> solver;
   std::unique_ptr<LowRankObjective> objective;
   std::unique_ptr<WeightQuantizer> weights;
+  std::unique_ptr<ActivationQuantizer> activations;
+  std::unique_ptr<ExtraBranch> branch;
 };
 
 /// Throws kConfig with the place for an unknown stage or option, or stages that contradict each other.

@@ -9,12 +9,13 @@ constexpr int64_t kTokensAtOnce = 256;
 
 class TokenCandidate final : public CandidateScorer {
  public:
-  TokenCandidate(const GroupProblem& problem, const std::vector<Tensor>& outputs, const Tensor& tokens,
-                 const Tensor& smooth, int threads)
+  TokenCandidate(const GroupProblem& problem, const ActivationQuantizer& activations,
+                 const std::vector<Tensor>& outputs, const Tensor& tokens, const OnlineTransform& online,
+                 int threads)
       : problem_(problem),
         outputs_(outputs),
-        smooth_(smooth),
-        sample_(token_sample(problem, tokens, smooth)),
+        online_(online),
+        sample_(token_sample(problem, activations, tokens, online)),
         threads_(threads) {}
 
   double error(size_t branch, const Tensor& low_bit, const LowRankFactors& factors) const override {
@@ -30,41 +31,45 @@ class TokenCandidate final : public CandidateScorer {
   }
 
   InputMoments moments(const Tensor& down) const override {
-    return input_moments(*problem_.stats, smooth_, sample_, down);
+    return input_moments(*problem_.stats, online_, sample_, down);
   }
 
  private:
   const GroupProblem& problem_;
   const std::vector<Tensor>& outputs_;
-  Tensor smooth_;
+  OnlineTransform online_;
   TokenSample sample_;
   int threads_;
 };
 
 class TokenScorer final : public Scorer {
  public:
-  TokenScorer(const GroupProblem& problem, int64_t tokens)
-      : problem_(problem), tokens_(problem.stats->reservoir.slice(0, 0, tokens).contiguous()) {
+  TokenScorer(const GroupProblem& problem, const ActivationQuantizer& activations, int64_t tokens)
+      : problem_(problem),
+        activations_(activations),
+        tokens_(problem.stats->reservoir.slice(0, 0, tokens).contiguous()) {
     for (const std::vector<int>& branch : problem.branches) {
       std::vector<Tensor> weights;
       for (const int member : branch) weights.push_back(problem.weights[member]);
       outputs_.push_back(at::matmul(tokens_, at::cat(weights).t()));
     }
   }
-  std::unique_ptr<CandidateScorer> candidate(const Tensor& smooth, int threads) const override {
-    return std::make_unique<TokenCandidate>(problem_, outputs_, tokens_, smooth, threads);
+  std::unique_ptr<CandidateScorer> candidate(const OnlineTransform& online, int threads) const override {
+    return std::make_unique<TokenCandidate>(problem_, activations_, outputs_, tokens_, online, threads);
   }
 
  private:
   const GroupProblem& problem_;
+  const ActivationQuantizer& activations_;
   Tensor tokens_;                // [T, K]
   std::vector<Tensor> outputs_;  // one for each branch partition: [T, sum of out_i]
 };
 
 }  // namespace
 
-std::unique_ptr<Scorer> make_token_scorer(const GroupProblem& problem, int64_t tokens) {
-  return std::make_unique<TokenScorer>(problem, tokens);
+std::unique_ptr<Scorer> make_token_scorer(const GroupProblem& problem, const ActivationQuantizer& activations,
+                                          int64_t tokens) {
+  return std::make_unique<TokenScorer>(problem, activations, tokens);
 }
 
 }  // namespace svdlab

@@ -32,9 +32,9 @@ Tensor relative_magnitude(std::span<const GroupProblem> problems) {
 // of 0, 0.1 .. 1 scored through the quantizers alone, without the low-rank branch.
 class AwqLite final : public Transform {
  public:
-  TransformFit fit(std::span<const GroupProblem> problems, const SmoothScore& score) const override {
+  TransformFit fit(std::span<const GroupProblem> problems, const TransformScore& score) const override {
     const Tensor input = mean_magnitude(problems), weight = relative_magnitude(problems);
-    std::vector<Tensor> candidates;
+    std::vector<OnlineTransform> candidates;
     std::vector<SearchStep> steps;
     for (int i = 0; i <= kSteps; ++i) {
       const double alpha = static_cast<double>(i) / kSteps;

@@ -18,7 +18,7 @@ class ClosedFormSmoothing final : public Transform {
  public:
   explicit ClosedFormSmoothing(double p) : p_(p) {}
 
-  TransformFit fit(std::span<const GroupProblem> problems, const SmoothScore&) const override {
+  TransformFit fit(std::span<const GroupProblem> problems, const TransformScore&) const override {
     const int64_t channels = problems.front().channels();
     Tensor input = at::zeros({channels}, at::kDouble), weight = at::zeros({channels}, at::kDouble);
     for (const GroupProblem& g : problems) {

@@ -19,6 +19,7 @@ class ColumnQuantizer {
   MatrixView<uint8_t> codes_;
   QuantizeSpec spec_;
   std::vector<float> scales_;    // of the column at hand, by row
+  std::vector<float> zeros_;     // likewise; empty without
   std::vector<uint8_t> column_;  // its codes
 };
 

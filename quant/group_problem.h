@@ -35,8 +35,8 @@ enum class Through {
   kQuantizers,  ///< quantizers alone, whatever the recipe adds to them
 };
 
-/// Output errors of candidate transforms, in their order; smaller is better. Candidates that are alike should be
-/// neighbours: a solver may start one from the one before.
+/// Output errors of candidate transforms, in their order; smaller is better. Candidates that are alike should
+/// be neighbours: a solver may start one from the one before.
 using TransformScore =
     std::function<std::vector<double>(const std::vector<OnlineTransform>& candidates, Through through)>;
 

@@ -5,7 +5,7 @@ namespace {
 
 class NoTransform final : public Transform {
  public:
-  TransformFit fit(std::span<const GroupProblem>, const SmoothScore&) const override { return {}; }
+  TransformFit fit(std::span<const GroupProblem>, const TransformScore&) const override { return {}; }
   bool needs_stats() const override { return false; }
 };
 

@@ -9,8 +9,9 @@ Tensor stored_smoothing(const Tensor& raw) {
   return at::where(s.isfinite().logical_and(s > 0), s, at::ones_like(s));
 }
 
-TransformFit best_smoothing(std::span<const GroupProblem> problems, const SmoothScore& score, Through through,
-                            const std::vector<Tensor>& candidates, std::vector<SearchStep> steps) {
+TransformFit best_smoothing(std::span<const GroupProblem> problems, const TransformScore& score,
+                            Through through, const std::vector<OnlineTransform>& candidates,
+                            std::vector<SearchStep> steps) {
   const std::vector<double> errors = score(candidates, through);
   size_t best = 0;
   for (size_t i = 0; i < candidates.size(); ++i) {

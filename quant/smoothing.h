@@ -15,8 +15,9 @@ Tensor stored_smoothing(const Tensor& raw);
 /// Scores all candidates at once and takes the smallest finite error, the first of equals. Throws kInput when
 /// none is finite.
 /// @param steps  one for each of `candidates`; `error` and `chosen` are filled in.
-TransformFit best_smoothing(std::span<const GroupProblem> problems, const SmoothScore& score, Through through,
-                            const std::vector<Tensor>& candidates, std::vector<SearchStep> steps);
+TransformFit best_smoothing(std::span<const GroupProblem> problems, const TransformScore& score,
+                            Through through, const std::vector<OnlineTransform>& candidates,
+                            std::vector<SearchStep> steps);
 
 /// True where an unsigned scheme shifts the segment before it quantizes: behind GELU.
 bool is_shifted(const GroupProblem& problem, const Segment& segment);

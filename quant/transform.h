@@ -12,23 +12,23 @@ namespace svdlab {
 /// One smoothing vector that a search has tried; a row of the /search table.
 struct SearchStep {
   double alpha = 0, beta = 0;  ///< exponents of input and weight; both 0: no smoothing
-  double error = 0;            ///< as SmoothScore gave it
+  double error = 0;            ///< as TransformScore gave it
   bool chosen = false;
 };
 
 struct TransformFit {
-  Tensor smooth;                  ///< [K] fp32 > 0 holding bf16 values, or undefined for "none"
+  OnlineTransform online;         ///< its numbers are bf16 values
   std::vector<SearchStep> tried;  ///< empty when nothing was searched
 };
 
-/// Chooses the online part of a group's transform: today a per-channel divisor of the input.
+/// Chooses the online part of a group's transform: a per-channel divisor of the input, and what follows it.
 class Transform {
  public:
   virtual ~Transform() = default;
-  /// @param problems  the groups that must share the vector (one, or those tied together), all with the same
-  /// K.
+  /// @param problems  the groups that must share the transform (one, or those tied together), all with the
+  /// same K.
   /// @param score     output errors, summed over `problems`.
-  virtual TransformFit fit(std::span<const GroupProblem> problems, const SmoothScore& score) const = 0;
+  virtual TransformFit fit(std::span<const GroupProblem> problems, const TransformScore& score) const = 0;
   virtual bool needs_stats() const = 0;
   /// True: fit() compares candidates.
   virtual bool needs_score() const { return false; }

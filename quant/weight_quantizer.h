@@ -9,7 +9,8 @@ namespace svdlab {
 
 /// Facts about the input a weight quantizer may use; every field may be absent.
 struct WeightContext {
-  Tensor gram;  ///< [K, K] fp64, uncentred, of the input before the transform; undefined when not collected
+  Tensor gram;  ///< [K, K] fp64, uncentred, of the input before the division by `smooth`; undefined when not
+                ///< collected
   Tensor
       smooth;  ///< [K] fp32: the transform divides the input by it; undefined: it does not (see input_gram.h)
   /// What WeightQuantizer::prepare made of the Gram matrix, for every weight that sees the same input.
@@ -29,6 +30,9 @@ class WeightQuantizer {
   /// Does once, into `context`, what every call of quantize() with this Gram matrix would do again. Optional:
   /// results are the same without.
   virtual void prepare(WeightContext& context) const { (void)context; }
+  /// What rounds in its place where many candidates are compared: cheap, and of the same format. Null: round
+  /// to nearest under the scheme, as in DeepCompressor.
+  virtual const WeightQuantizer* stand_in() const { return nullptr; }
 };
 
 using WeightQuantizerFactory = std::unique_ptr<WeightQuantizer> (*)(Fields& options);

@@ -5,6 +5,7 @@
 
 #include "core/base/value.h"
 #include "core/io/safetensors.h"
+#include "core/io/stored_parts.h"
 #include "core/ir/compressed.h"
 
 namespace svdlab {
@@ -39,7 +40,8 @@ class StoredLinear {
   std::string name, group, scheme, method;
   int64_t out_features = 0, in_features = 0;
   std::string smooth;  ///< tensor in the unit's file, the same for linears that share it; "": no smoothing
-  int64_t smooth_sharers = 1;
+  std::vector<StoredPart> then;                ///< steps of the transform behind it
+  int64_t smooth_sharers = 1;                  ///< of all of the transform
   std::string bias;                            ///< tensor, or ""
   ScaleFormat bias_type = ScaleFormat::kBf16;  ///< bf16 or fp32
 
@@ -50,9 +52,13 @@ class StoredLinear {
     std::optional<ActivationScheme> activations;
     std::vector<Segment> segments;
     std::string codes, scales, tensor_scale;  ///< tensors
+    std::string zeros, codebook, ranges;      ///< tensors, or ""
+    int64_t levels = 0;                       ///< of the codebook
     // low_rank
     int64_t rank = 0, sharers = 1;
     std::string down, up;  ///< tensors; `down` is the same for linears that share it
+    // any other kind
+    std::optional<StoredPart> extra;
   };
   std::vector<Branch> branches;
 

@@ -21,6 +21,8 @@ void check(const CompressedLinear& linear) {
                      !branch->activations->shift_after_gelu,
                  Errc::kConfig, "linear ", linear.name,
                  " is not W4A4 nvfp4, which is all that NVFP4_SVD holds: give it scheme nvfp4 or bf16");
+  SVDLAB_REQUIRE(linear.then.empty(), Errc::kConfig, "linear ", linear.name,
+                 ": its transform does more than divide the input, which NVFP4_SVD cannot say");
   SVDLAB_REQUIRE(linear.branches.size() == (linear.low_rank() ? 2u : 1u), Errc::kConfig, "linear ",
                  linear.name, " has ", linear.branches.size(),
                  " branches; NVFP4_SVD holds one low-bit and one low-rank branch");

@@ -20,6 +20,8 @@ const LowBitBranch& checked_branch(const CompressedLinear& linear, NunchakuPreci
     if (branch && branch->weight.scheme == *scheme.weights && branch->activations &&
         branch->activations->tensor == scheme.activations->tensor &&
         (p == NunchakuPrecision::kInt4 || !branch->activations->shift_after_gelu)) {
+      SVDLAB_REQUIRE(linear.then.empty(), Errc::kConfig, "linear ", linear.name,
+                     ": its transform does more than divide the input, which Nunchaku cannot say");
       SVDLAB_REQUIRE(linear.branches.size() == (linear.low_rank() ? 2u : 1u), Errc::kConfig, "linear ",
                      linear.name, " has ", linear.branches.size(),
                      " branches; Nunchaku holds one low-bit and one low-rank branch");

@@ -65,12 +65,26 @@ void read_low_bit(Fields& f, int64_t in_features, StoredLinear::Branch& b) {
   if (const Value* activations = f.child("activations")) {
     Fields a(*activations, f.path_of("activations"));
     b.activations = ActivationScheme{read_scheme(a), a.boolean("shift_after_gelu", false)};
+    const std::string range = a.text("range", to_string(Range::kDynamic));
+    for (const Range r : {Range::kDynamic, Range::kStatic, Range::kCross})
+      if (to_string(r) == range) b.activations->range = r;
+    SVDLAB_REQUIRE(to_string(b.activations->range) == range, Errc::kConfig, a.where(), ": `",
+                   a.path_of("range"), "` must be dynamic, static or cross, not \"", range, "\"");
+    if (b.activations->range == Range::kCross) b.activations->exponent = a.number("exponent", 1);
     a.finish();
   }
   b.segments = read_segments(f, in_features);
   b.codes = f.required_text("codes");
   b.scales = f.required_text("scales");
   b.tensor_scale = f.required_text("tensor_scale");
+  if (b.weights.format == NumberFormat::kAffine) b.zeros = f.required_text("zeros");
+  if (b.weights.format == NumberFormat::kCodebook) {
+    b.codebook = f.required_text("codebook");
+    b.levels = size_of(f, "levels", 2);
+    SVDLAB_REQUIRE(b.levels <= 1 << b.weights.bits, Errc::kConfig, f.where(), ": `", f.path_of("levels"),
+                   "` is ", b.levels, ", more than codes of ", b.weights.bits, " bits can tell apart");
+  }
+  if (b.activations && b.activations->range == Range::kStatic) b.ranges = f.required_text("ranges");
 }
 
 void read_low_rank(Fields& f, StoredLinear::Branch& b) {
@@ -80,12 +94,17 @@ void read_low_rank(Fields& f, StoredLinear::Branch& b) {
   b.up = f.required_text("up");
 }
 
-StoredLinear::Branch read_branch(const Value& value, const std::string& path, int64_t in_features) {
+StoredLinear::Branch read_branch(const Value& value, const std::string& path, int64_t out_features,
+                                 int64_t in_features) {
   Fields f(value, path);
   StoredLinear::Branch b;
   const std::string kind = f.required_text("kind");
+  if (is_extra_branch(kind)) {
+    b.extra = read_extra_branch(value, path, out_features, in_features);
+    return b;
+  }
   SVDLAB_REQUIRE(kind == "low_bit" || kind == "low_rank", Errc::kConfig, f.where(), ": `", f.path_of("kind"),
-                 "` must be low_bit or low_rank, not \"", kind, "\"");
+                 "` must be low_bit, low_rank, sparse, columns or kronecker, not \"", kind, "\"");
   if (kind == "low_bit")
     read_low_bit(f, in_features, b);
   else
@@ -109,7 +128,10 @@ StoredLinear::StoredLinear(const Value& description) {
   out_features = size_of(f, "out_features");
   in_features = size_of(f, "in_features");
   smooth = f.text("smooth", "");
-  if (!smooth.empty()) smooth_sharers = size_of(f, "smooth_sharers");
+  if (const Value* steps = f.child("then"))
+    for (const Value& item : steps->items)
+      then.push_back(read_step(item, concat("then.", then.size()), in_features));
+  if (!smooth.empty() || !then.empty()) smooth_sharers = size_of(f, "smooth_sharers");
   bias = f.text("bias", "");
   if (!bias.empty()) {
     const std::string type = f.required_text("bias_type");
@@ -120,18 +142,24 @@ StoredLinear::StoredLinear(const Value& description) {
   const Value* list = f.child("branches");
   SVDLAB_REQUIRE(list && !list->items.empty(), Errc::kConfig, f.where(), ": linear ", name, " has no branch");
   for (const Value& item : list->items)
-    branches.push_back(read_branch(item, concat("branches.", branches.size()), in_features));
+    branches.push_back(read_branch(item, concat("branches.", branches.size()), out_features, in_features));
   f.finish();
 }
 
 double StoredLinear::bits() const {
   const double rows = static_cast<double>(out_features), cols = static_cast<double>(in_features);
-  double sum = smooth.empty() ? 0 : 16.0 * cols / static_cast<double>(smooth_sharers);
+  double sum = smooth.empty() ? 0 : 16.0 * cols;
+  for (const StoredPart& step : then) sum += bits_of(step, out_features, in_features);
+  sum /= static_cast<double>(smooth_sharers);
   for (const Branch& b : branches) {
     if (b.low_bit) {
       const auto scales_of = scales_shape(b.weights, out_features, in_features);
       sum += b.weights.code_bits() * rows * cols + (b.weights.two_level ? 32.0 : 0.0) +
-             b.weights.scale_bits() * static_cast<double>(scales_of[0] * scales_of[1]);
+             b.weights.scale_bits() * static_cast<double>(scales_of[0] * scales_of[1]) +
+             16.0 * static_cast<double>(b.levels) +
+             (b.ranges.empty() ? 0.0 : 64.0 * static_cast<double>(b.segments.size()));
+    } else if (b.extra) {
+      sum += bits_of(*b.extra, out_features, in_features);
     } else {
       sum += 16.0 * static_cast<double>(b.rank) * (cols / static_cast<double>(b.sharers) + rows);
     }
@@ -147,7 +175,15 @@ std::vector<std::string> StoredLinear::tensors() const {
   add(smooth);
   add(bias);
   for (const Branch& b : branches)
-    for (const std::string* tensor : {&b.codes, &b.scales, &b.tensor_scale, &b.down, &b.up}) add(*tensor);
+    for (const std::string* tensor :
+         {&b.codes, &b.scales, &b.tensor_scale, &b.zeros, &b.codebook, &b.ranges, &b.down, &b.up})
+      add(*tensor);
+  const auto add_part = [&](const StoredPart& part) {
+    for (const auto& [field, tensor] : part.tensors) add(tensor);
+  };
+  for (const StoredPart& step : then) add_part(step);
+  for (const Branch& b : branches)
+    if (b.extra) add_part(*b.extra);
   return out;
 }
 
@@ -164,17 +200,28 @@ CompressedLinear StoredLinear::load(const SafetensorsFile& file,
   CompressedLinear out;
   out.name = name;
   if (!smooth.empty()) out.smooth = once(smooth, {in_features});
+  for (const StoredPart& step : then) out.then.push_back(load_step(step, in_features, file, shared));
   out.smooth_sharers = static_cast<int>(smooth_sharers);
   if (!bias.empty()) out.bias = load_values(file, bias, {out_features}, bias_type);
   for (const Branch& b : branches) {
     if (b.low_bit) {
       QuantizedTensor q;
       q.scheme = b.weights;
-      q.codes = load_codes(file, b.codes, out_features, in_features, b.weights.format);
+      q.codes = load_codes(file, b.codes, out_features, in_features, b.weights.format, b.weights.bits);
       q.scales =
           load_values(file, b.scales, scales_shape(b.weights, out_features, in_features), b.weights.scale);
       q.tensor_scale = load_values(file, b.tensor_scale, {1}, ScaleFormat::kFp32).item<float>();
-      out.branches.emplace_back(LowBitBranch{std::move(q), b.activations, b.segments});
+      if (!b.zeros.empty())
+        q.zeros = load_values(file, b.zeros, scales_shape(b.weights, out_features, in_features),
+                              ScaleFormat::kFp32);
+      if (!b.codebook.empty()) q.codebook = load_values(file, b.codebook, {b.levels}, ScaleFormat::kFp32);
+      Tensor ranges;
+      if (!b.ranges.empty())
+        ranges =
+            load_values(file, b.ranges, {static_cast<int64_t>(b.segments.size()), 2}, ScaleFormat::kFp32);
+      out.branches.emplace_back(LowBitBranch{std::move(q), b.activations, b.segments, ranges});
+    } else if (b.extra) {
+      out.branches.push_back(load_extra_branch(*b.extra, out_features, in_features, file));
     } else {
       const Tensor down = once(b.down, {b.rank, in_features});
       out.branches.emplace_back(

@@ -97,9 +97,10 @@ Tensor load_values(const SafetensorsFile& file, const std::string& name, const s
   return out;
 }
 
-StWrite store_codes(const std::string& name, const Tensor& codes, NumberFormat format) {
+StWrite store_codes(const std::string& name, const Tensor& codes, NumberFormat format, int bits) {
   const Tensor bytes = codes.contiguous();
   if (format == NumberFormat::kInt8) return {.name = name, .tensor = bytes.view(at::kChar)};
+  if (bits > 4) return {.name = name, .tensor = bytes};
   const int64_t rows = bytes.size(0), cols = bytes.size(1);
   Tensor packed = at::empty({rows, packed_bytes(cols)}, at::kByte);
   for (int64_t r = 0; r < rows; ++r)
@@ -109,9 +110,9 @@ StWrite store_codes(const std::string& name, const Tensor& codes, NumberFormat f
 }
 
 Tensor load_codes(const SafetensorsFile& file, const std::string& name, int64_t rows, int64_t cols,
-                  NumberFormat format) {
-  if (format == NumberFormat::kInt8) {
-    checked_entry(file, name, StDtype::kI8, {rows, cols});
+                  NumberFormat format, int bits) {
+  if (format == NumberFormat::kInt8 || bits > 4) {
+    checked_entry(file, name, format == NumberFormat::kInt8 ? StDtype::kI8 : StDtype::kU8, {rows, cols});
     return file.tensor(name).view(at::kByte).clone();
   }
   const int64_t row_bytes = packed_bytes(cols);

@@ -18,10 +18,11 @@ Tensor load_values(const SafetensorsFile& file, const std::string& name, const s
                    ScaleFormat format);
 
 /// Codes [rows, cols] uint8, one a byte, as U8 [rows, ceil(cols / 2)], two a byte with the even column in the
-/// low nibble (an odd row ends with an empty high nibble); int8 as I8 [rows, cols].
-StWrite store_codes(const std::string& name, const Tensor& codes, NumberFormat format);
+/// low nibble (an odd row ends with an empty high nibble); int8 as I8 [rows, cols], codes of more than 4
+/// `bits` as U8 [rows, cols].
+StWrite store_codes(const std::string& name, const Tensor& codes, NumberFormat format, int bits = 4);
 /// The opposite of store_codes; kInput as for load_values, and for an empty nibble that is not 0.
 Tensor load_codes(const SafetensorsFile& file, const std::string& name, int64_t rows, int64_t cols,
-                  NumberFormat format);
+                  NumberFormat format, int bits = 4);
 
 }  // namespace svdlab

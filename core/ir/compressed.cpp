@@ -7,6 +7,16 @@
 namespace svdlab {
 namespace {
 
+Tensor dense_rows(const SparseBranch& branch, int64_t columns) {
+  const int64_t rows = branch.starts.size(0) - 1;
+  const Tensor out = at::zeros({rows, columns}, at::kFloat);
+  const int64_t *starts = branch.starts.data_ptr<int64_t>(), *column = branch.columns.data_ptr<int64_t>();
+  for (int64_t n = 0; n < rows; ++n)
+    for (int64_t i = starts[n]; i < starts[n + 1]; ++i)
+      out.data_ptr<float>()[n * columns + column[i]] = branch.values.data_ptr<float>()[i];
+  return out;
+}
+
 template <class T>
 const T* first_branch(const std::vector<Branch>& branches) {
   for (const Branch& branch : branches)
@@ -14,14 +24,42 @@ const T* first_branch(const std::vector<Branch>& branches) {
   return nullptr;
 }
 
-Tensor dense(const LowBitBranch& branch) { return dequantize(branch.weight); }
-Tensor dense(const LowRankBranch& branch) { return at::mm(branch.up, branch.down); }
+Tensor dense(const LowBitBranch& branch, int64_t) { return dequantize(branch.weight); }
+Tensor dense(const LowRankBranch& branch, int64_t) { return at::mm(branch.up, branch.down); }
+Tensor dense(const SparseBranch& branch, int64_t columns) { return dense_rows(branch, columns); }
+Tensor dense(const ColumnsBranch& branch, int64_t columns) {
+  const Tensor out = at::zeros({branch.weight.size(0), columns}, at::kFloat);
+  if (branch.threshold == 0) out.index_copy_(1, branch.columns, branch.weight);
+  return out;
+}
+Tensor dense(const KroneckerBranch& branch, int64_t) {
+  Tensor sum;
+  for (int64_t k = 0; k < branch.left.size(0); ++k) {
+    const Tensor term = at::kron(branch.left[k], branch.right[k]);
+    sum = sum.defined() ? sum + term : term;
+  }
+  return sum;
+}
+
+// What acts on the untransformed input.
+constexpr bool sees_plain_input(const LowBitBranch&) { return false; }
+constexpr bool sees_plain_input(const LowRankBranch&) { return false; }
+template <class T>
+constexpr bool sees_plain_input(const T&) {
+  return true;
+}
+
+void check_shape(const std::string& name, const Tensor& part, int64_t rows, int64_t cols) {
+  SVDLAB_REQUIRE(part.size(0) == rows && part.size(1) == cols, Errc::kInput, "compressed linear '", name,
+                 "': a branch is ", part.sizes(), ", the linear [", rows, ", ", cols, "]");
+}
 
 }  // namespace
 
 double QuantizedTensor::bits() const {
   return scheme.code_bits() * static_cast<double>(codes.numel()) +
-         scheme.scale_bits() * static_cast<double>(scales.numel()) + (scheme.two_level ? 32.0 : 0.0);
+         scheme.scale_bits() * static_cast<double>(scales.numel()) + (scheme.two_level ? 32.0 : 0.0) +
+         (codebook.defined() ? 16.0 * static_cast<double>(codebook.numel()) : 0.0);
 }
 
 Tensor dequantize(const QuantizedTensor& q) {
@@ -46,13 +84,25 @@ const LowBitBranch* CompressedLinear::low_bit() const { return first_branch<LowB
 const LowRankBranch* CompressedLinear::low_rank() const { return first_branch<LowRankBranch>(branches); }
 
 Tensor CompressedLinear::effective_weight() const {
-  Tensor sum = at::zeros({out_features(), in_features()}, at::kFloat);
-  for (const Branch& branch : branches) sum.add_(std::visit([](const auto& b) { return dense(b); }, branch));
-  return smooth.defined() ? sum.div_(smooth) : sum;
+  const int64_t rows = out_features(), cols = in_features();
+  Tensor sum = at::zeros({rows, cols}, at::kFloat), plain;
+  for (const Branch& branch : branches)
+    std::visit(
+        [&](const auto& b) {
+          const bool is_plain = sees_plain_input(b);
+          if (is_plain && !plain.defined()) plain = at::zeros({rows, cols}, at::kFloat);
+          const Tensor part = dense(b, cols);
+          check_shape(name, part, rows, cols);
+          (is_plain ? plain : sum).add_(part);
+        },
+        branch);
+  if (smooth.defined() && then.empty()) sum.div_(smooth);
+  if (!then.empty()) sum = at::mm(sum, online().apply_linear(at::eye(cols)).t());
+  return plain.defined() ? sum.add_(plain) : sum;
 }
 
 double CompressedLinear::bits() const {
-  double sum = smooth.defined() ? 16.0 * static_cast<double>(smooth.numel()) / smooth_sharers : 0.0;
+  double sum = online().bits() / smooth_sharers;
   for (const Branch& branch : branches) sum += std::visit([](const auto& b) { return b.bits(); }, branch);
   return sum;
 }

@@ -23,6 +23,16 @@ CodedMatrix coded_matrix(const QuantizedTensor& q) {
   view.scales = matrix_view<float>(q.scales, "scales");
   view.group = q.scheme.grouping == Grouping::kGroup ? q.scheme.group : q.cols();
   view.tensor_scale = q.tensor_scale;
+  if (q.scheme.format == NumberFormat::kAffine) view.zeros = matrix_view<float>(q.zeros, "zero points");
+  if (q.scheme.format == NumberFormat::kCodebook) {
+    const Tensor& book = q.codebook;
+    SVDLAB_REQUIRE(book.defined() && book.scalar_type() == at::kFloat && book.dim() == 1, Errc::kUnexpected,
+                   "codebook: need fp32 [levels]");
+    const int64_t largest = q.codes.numel() ? q.codes.max().item<int64_t>() : 0;
+    SVDLAB_REQUIRE(largest < book.size(0), Errc::kInput, "code ", largest, " is outside of a codebook of ",
+                   book.size(0));
+    view.codebook = book.data_ptr<float>();
+  }
   check_coded(view, "quantized tensor");
   return view;
 }
@@ -31,15 +41,47 @@ QuantizeSpec quantize_spec(const TensorScheme& scheme, int64_t columns) {
   const int64_t group = scheme.grouping == Grouping::kGroup ? scheme.group : columns;
   SVDLAB_REQUIRE(group > 0 && columns % group == 0, Errc::kConfig, "group ", group, " does not divide ",
                  columns, " columns; choose a divisor or per-row scales");
-  return {.format = scheme.format, .scale = scheme.scale, .group = group, .two_level = scheme.two_level};
+  return {.format = scheme.format,
+          .scale = scheme.scale,
+          .group = group,
+          .two_level = scheme.two_level,
+          .bits = scheme.bits};
 }
 
 QuantizedTensor empty_quantized(const TensorScheme& scheme, int64_t rows, int64_t cols) {
   const int64_t scale_rows = scheme.grouping == Grouping::kTensor ? 1 : rows;
   const int64_t groups = cols / quantize_spec(scheme, cols).group;
   return {.scheme = scheme,
-          .codes = at::empty({rows, cols}, at::kByte),
+          .codes = at::zeros({rows, cols}, at::kByte),
           .scales = at::empty({scale_rows, groups}, at::kFloat)};
+}
+
+void encode(const Tensor& m, QuantizedTensor& q) {
+  const Tensor source = m.contiguous();
+  QuantizeSpec spec = quantize_spec(q.scheme, q.cols());
+  if (q.zeros.defined()) spec.zeros = matrix_view<float>(q.zeros, "zero points");
+  if (q.codebook.defined()) spec.codebook = q.codebook.data_ptr<float>();
+  if (q.codebook.defined()) spec.levels = static_cast<int>(q.codebook.numel());
+  encode_matrix(matrix_view<float>(source, "matrix to quantize"), nullptr, spec,
+                matrix_view<float>(q.scales, "scales"), q.tensor_scale,
+                matrix_view<uint8_t>(q.codes, "codes"));
+}
+
+QuantizedTensor quantize_to_codebook(const Tensor& m, const TensorScheme& scheme, const Tensor& codebook) {
+  TensorScheme own = scheme;
+  own.format = NumberFormat::kCodebook;
+  own.bits = 1;
+  while ((int64_t{1} << own.bits) < codebook.numel()) ++own.bits;
+  QuantizedTensor q = empty_quantized(own, m.size(0), m.size(1));
+  q.codebook = codebook;
+  const Tensor source = m.contiguous();
+  QuantizeSpec spec = quantize_spec(own, m.size(1));
+  spec.codebook = codebook.data_ptr<float>();
+  spec.levels = static_cast<int>(codebook.numel());
+  q.tensor_scale =
+      quantize_matrix(matrix_view<float>(source, "matrix to quantize"), nullptr, spec,
+                      matrix_view<uint8_t>(q.codes, "codes"), matrix_view<float>(q.scales, "scales"));
+  return q;
 }
 
 QuantizedTensor quantize(const Tensor& m, const TensorScheme& scheme) {

@@ -19,6 +19,13 @@ QuantizedTensor empty_quantized(const TensorScheme& scheme, int64_t rows, int64_
 /// @param m  [rows, cols] fp32 on the CPU, finite.
 QuantizedTensor quantize(const Tensor& m, const TensorScheme& scheme);
 
+/// The same with a codebook [levels] fp32, ascending in [-1, 1], in place of the scheme's format: scales take
+/// the largest magnitude of each group to 1, codes are those of the nearest levels.
+QuantizedTensor quantize_to_codebook(const Tensor& m, const TensorScheme& scheme, const Tensor& codebook);
+
+/// Codes of m [rows, cols] under the scales, zero points and codebook that `q` has; replaces q.codes.
+void encode(const Tensor& m, QuantizedTensor& q);
+
 /// A view for kernels. Throws kUnexpected unless `t` is a CPU matrix of T with adjacent columns.
 template <class T>
 MatrixView<T> matrix_view(const Tensor& t, const char* what);

@@ -14,11 +14,7 @@ constexpr TensorScheme kNvfp4{NumberFormat::kFp4E2M1, Grouping::kGroup, 16, Scal
 constexpr TensorScheme kNvfp4TwoLevel{NumberFormat::kFp4E2M1, Grouping::kGroup, 16, ScaleFormat::kE4M3, true};
 constexpr TensorScheme kMxfp4{NumberFormat::kFp4E2M1, Grouping::kGroup, 32, ScaleFormat::kE8M0};
 
-}  // namespace
-
-double TensorScheme::code_bits() const { return format == NumberFormat::kInt8 ? 8 : 4; }
-
-double TensorScheme::scale_bits() const {
+double bits_of(ScaleFormat scale) {
   switch (scale) {
     case ScaleFormat::kFp32:
       return 32;
@@ -30,6 +26,20 @@ double TensorScheme::scale_bits() const {
       return 8;
   }
   throw Error(Errc::kUnexpected, "unknown scale format");
+}
+
+}  // namespace
+
+double TensorScheme::code_bits() const {
+  if (format == NumberFormat::kAffine || format == NumberFormat::kCodebook) return bits;
+  return format == NumberFormat::kInt8 ? 8 : 4;
+}
+
+double TensorScheme::scale_bits() const {
+  const int numbers = format == NumberFormat::kAffine ? 2 : 1;  // a zero point beside each scale
+  if (scale_code_bits > 0) return numbers * (scale_code_bits + 32.0 / static_cast<double>(scale_group));
+  const double zero = numbers == 2 ? bits : 0;
+  return zero + bits_of(scale);
 }
 
 std::string to_string(NumberFormat format) {
@@ -44,6 +54,10 @@ std::string to_string(NumberFormat format) {
       return "nf4";
     case NumberFormat::kFp4E2M1:
       return "e2m1";
+    case NumberFormat::kAffine:
+      return "affine";
+    case NumberFormat::kCodebook:
+      return "codebook";
   }
   throw Error(Errc::kUnexpected, "unknown number format");
 }
@@ -60,6 +74,10 @@ std::string to_string(ScaleFormat format) {
       return "e8m0";
   }
   throw Error(Errc::kUnexpected, "unknown scale format");
+}
+
+std::string to_string(Range range) {
+  return range == Range::kDynamic ? "dynamic" : range == Range::kStatic ? "static" : "cross";
 }
 
 const std::vector<Scheme>& built_in_schemes() {

@@ -78,6 +78,14 @@ void ActivationStats::merge(const ActivationStats& other) {
   for (const auto& [linear, sums] : other.fisher) fisher[linear].merge(sums);
 }
 
+ActivationStats ActivationStats::without_channels(const Tensor& channels) const {
+  ActivationStats out = *this;
+  for (Tensor* t : {&out.absmax, &out.min, &out.max, &out.sum}) *t = t->index_fill(0, channels, 0);
+  out.gram = gram.index_fill(0, channels, 0).index_fill_(1, channels, 0);
+  out.reservoir = reservoir.index_fill(1, channels, 0);
+  return out;
+}
+
 void ActivationStats::require_finite(const std::string& group) const {
   SVDLAB_REQUIRE(tokens > 0, Errc::kInput, "activations of group ", group, ": no token was seen");
   for (const Tensor* values : {&absmax, &min, &max, &sum, &gram, &reservoir}) {

@@ -29,6 +29,8 @@ struct ActivationStats {
   /// Adds the rows of x [n, K] (fp32); keys [n] int64, unique over the whole calibration set.
   void add(const Tensor& x, const Tensor& keys);
   void merge(const ActivationStats& other);
+  /// The statistics as if these channels (int64 indices) had been 0 in every token.
+  ActivationStats without_channels(const Tensor& channels) const;
   /// Throws kInput naming `group` and the first offending channel when anything is NaN or infinite.
   void require_finite(const std::string& group) const;
 };

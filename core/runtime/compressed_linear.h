@@ -13,10 +13,14 @@ enum class Execution {
   kCodes,        ///< integer or fp4 codes, exact group sums, group scales, plain loops: the oracle
 };
 
-/// y [T, out] fp32, before the final rounding: with x_hat = x / smooth in fp32, not rounded,
-/// y = bias + Q(x_hat) W_q^T + (x_hat down^T) up^T, every product accumulated and kept in fp32.
+/// y [T, out] fp32, before the final rounding: with x_hat = T(x) in fp32, not rounded,
+/// y = bias + Q(x_hat) W_q^T + (x_hat down^T) up^T + the other branches on x, every product accumulated and
+/// kept in fp32.
 /// @param x  [T, in] fp32 on the CPU, finite where activations are quantized, else kInput. No gradient.
 Tensor run_compressed(const CompressedLinear& linear, const Tensor& x, Execution execution);
+
+/// The columns that the branch takes of the tokens x [T, K]: int64, ascending.
+Tensor columns_taken(const ColumnsBranch& branch, const Tensor& x);
 
 /// A CompressedLinear made ready for repeated execution: for kDequantized the weights are decoded once. run()
 /// may be called by several threads.

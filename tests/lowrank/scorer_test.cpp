@@ -2,10 +2,12 @@
 
 #include "core/ir/quantize.h"
 #include "tests/lowrank/problems.h"
+#include "tests/support/dynamic_activations.h"
 
 namespace svdlab {
 namespace {
 
+using testing::dynamic_activations;
 using testing::expect_close;
 using testing::OutlierGroup;
 using testing::random_tensor;
@@ -25,7 +27,7 @@ std::unique_ptr<CandidateScorer> candidate(const Scorer& scorer, const Tensor& s
 class BothScorers : public ::testing::TestWithParam<Scoring> {
  protected:
   std::unique_ptr<Scorer> scorer(const GroupProblem& problem, int64_t tokens = kTokens) const {
-    return make_scorer(problem, GetParam(), tokens);
+    return make_scorer(problem, dynamic_activations(), GetParam(), tokens);
   }
   // The token scorer keeps fp32 sums of each token; rounding of outputs of size 1e2 stays far below this.
   double rounding() const { return 1e-5; }
@@ -48,7 +50,7 @@ TEST_P(BothScorers, ActivationsAreQuantizedForTheLowBitBranchOnly) {
   const Tensor smooth = smoothing(), w = at::cat(g.problem.weights), smoothed = w * smooth;
   const auto made = scorer(g.problem);
   const auto one = candidate(*made, smooth);
-  const TokenSample in = token_sample(g.problem, g.stats.reservoir, smooth);
+  const TokenSample in = token_sample(g.problem, dynamic_activations(), g.stats.reservoir, smooth);
   const LowRankFactors all{.up = smoothed, .down = at::eye(128)};
   const double by_branch = one->error(0, at::zeros_like(w), all),
                by_codes = one->error(0, smoothed, kNoFactors);
@@ -78,7 +80,7 @@ TEST_P(BothScorers, MomentsAreSumsOverTokens) {
   const Tensor smooth = smoothing(), down = random_tensor({4, 128}, "down");
   const auto made = scorer(g.problem);
   const InputMoments m = candidate(*made, smooth)->moments(down);
-  const TokenSample in = token_sample(g.problem, g.stats.reservoir, smooth);
+  const TokenSample in = token_sample(g.problem, dynamic_activations(), g.stats.reservoir, smooth);
   const Tensor z = in.smoothed.to(at::kDouble).matmul(down.to(at::kDouble).t());
   expect_close(m.input, in.smoothed.to(at::kDouble).t().matmul(z), 1e-6);
   expect_close(m.quantized, in.quantized.to(at::kDouble).t().matmul(z), 1e-6);
@@ -94,7 +96,8 @@ class ScorersAgree : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(ScorersAgree, WhereTheReservoirHoldsEveryToken) {
   const OutlierGroup g("scorer-agree", {96, 32}, 128, GetParam(), /*tokens=*/300);
-  const auto tokens = make_token_scorer(g.problem, 300), gram = make_gram_scorer(g.problem, 300);
+  const auto tokens = make_token_scorer(g.problem, dynamic_activations(), 300),
+             gram = make_gram_scorer(g.problem, dynamic_activations(), 300);
   const Tensor stacked = at::cat(g.problem.weights);
   for (const Tensor& smooth : {Tensor(), smoothing()}) {
     const Tensor w = smooth.defined() ? stacked * smooth : stacked;

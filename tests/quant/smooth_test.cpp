@@ -32,15 +32,15 @@ class Smooth : public ::testing::Test {
   }
   using Single = std::function<double(const Tensor&)>;
   TransformFit whole_fit(const std::string& yaml, const Single& score = nullptr) const {
-    return smooth(yaml)->fit(problems_, [&](const std::vector<Tensor>& candidates, Through through) {
+    return smooth(yaml)->fit(problems_, [&](const std::vector<OnlineTransform>& candidates, Through through) {
       EXPECT_EQ(through, Through::kRecipe);
       std::vector<double> errors;
-      for (const Tensor& s : candidates) errors.push_back(score(s));
+      for (const OnlineTransform& c : candidates) errors.push_back(score(c.smooth));
       return errors;
     });
   }
   Tensor fit(const std::string& yaml, const Single& score = nullptr) const {
-    return whole_fit(yaml, score).smooth;
+    return whole_fit(yaml, score).online.smooth;
   }
 
   ActivationStats stats_[2];

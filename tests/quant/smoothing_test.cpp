@@ -14,7 +14,7 @@ using testing::random_tensor;
 constexpr int64_t kChannels = 64;
 
 TransformFit fit(const std::string& name, const std::vector<GroupProblem>& problems,
-                 const std::string& yaml = "{}", const SmoothScore& score = nullptr) {
+                 const std::string& yaml = "{}", const TransformScore& score = nullptr) {
   const Value options = parse_yaml(yaml, "test");
   Fields fields(options, "transform." + name);
   const auto transform = transforms().at(name)(fields);
@@ -43,7 +43,7 @@ class Smoothing : public ::testing::Test {
 TEST_F(Smoothing, ClosedFormIsTheFourthRootOfTheEnergyRatio) {
   const Tensor w = problems_[0].weights[0].to(at::kDouble);
   const Tensor expected = (input_rms().square() / w.square().sum(0)).pow(0.25);
-  const Tensor s = fit("closed-form", problems_).smooth.to(at::kDouble);
+  const Tensor s = fit("closed-form", problems_).online.smooth.to(at::kDouble);
   expect_close(s / s[0], expected / expected[0], 4e-3);  // bf16
   EXPECT_NEAR(s.log().mean().item<double>(), 0, 1e-3);
 }
@@ -55,7 +55,7 @@ TEST_F(Smoothing, ClosedFormMinimisesTheProductOfEnergies) {
     const Tensor s = smooth.to(at::kDouble);
     return (input_rms() / s).square().sum().item<double>() * (w * s).square().sum().item<double>();
   };
-  const Tensor s = fit("closed-form", problems_).smooth;
+  const Tensor s = fit("closed-form", problems_).online.smooth;
   const double least = cost(s);
   EXPECT_TRUE(least < 0.9 * cost(at::ones({kChannels})));
   for (int i = 0; i < 20; ++i) {
@@ -65,9 +65,9 @@ TEST_F(Smoothing, ClosedFormMinimisesTheProductOfEnergies) {
 }
 
 TEST_F(Smoothing, ClosedFormSeesWhatAnUnsignedSchemeQuantizes) {
-  const Tensor plain = fit("closed-form", problems_).smooth;
+  const Tensor plain = fit("closed-form", problems_).online.smooth;
   problems_[0].segments = {{0, kChannels, Producer::kGelu}};
-  const Tensor shifted = fit("closed-form", problems_).smooth;
+  const Tensor shifted = fit("closed-form", problems_).online.smooth;
   const Tensor h = input_rms().square(), w = problems_[0].weights[0].to(at::kDouble).square().sum(0);
   const Tensor moved = h + 2 * kGeluShift * stats_.mean() + double{kGeluShift} * kGeluShift;
   const Tensor expected = (moved / w).pow(0.25);
@@ -77,29 +77,29 @@ TEST_F(Smoothing, ClosedFormSeesWhatAnUnsignedSchemeQuantizes) {
 }
 
 TEST_F(Smoothing, ClosedFormOptionsAreChecked) {
-  EXPECT_FALSE(
-      at::equal(fit("closed-form", problems_, "{p: 8}").smooth, fit("closed-form", problems_).smooth));
+  EXPECT_FALSE(at::equal(fit("closed-form", problems_, "{p: 8}").online.smooth,
+                         fit("closed-form", problems_).online.smooth));
   EXPECT_TRUE(testing::throws_error([&] { fit("closed-form", problems_, "{p: 0}"); }, Errc::kConfig,
                                     {"transform.closed-form.p", "0"}));
 }
 
 TEST_F(Smoothing, ClosedFormWithoutAnyRangeIsOne) {
   problems_[0].weights[0].zero_();
-  expect_identical(fit("closed-form", problems_).smooth, at::ones({kChannels}));
+  expect_identical(fit("closed-form", problems_).online.smooth, at::ones({kChannels}));
 }
 
 TEST_F(Smoothing, AwqLiteOffersElevenVectorsThroughTheQuantizersAlone) {
   std::vector<Tensor> seen;
   const TransformFit f =
-      fit("awq-lite", problems_, "{}", [&](const std::vector<Tensor>& candidates, Through through) {
+      fit("awq-lite", problems_, "{}", [&](const std::vector<OnlineTransform>& candidates, Through through) {
         EXPECT_EQ(through, Through::kQuantizers);
-        seen = candidates;
+        for (const OnlineTransform& c : candidates) seen.push_back(c.smooth);
         std::vector<double> errors(candidates.size(), 2.0);
         errors[7] = 1;
         return errors;
       });
   ASSERT_EQ(seen.size(), 11u);
-  expect_identical(f.smooth, seen[7]);
+  expect_identical(f.online.smooth, seen[7]);
   EXPECT_EQ(f.tried[7].alpha, 0.7);
   EXPECT_TRUE(f.tried[7].chosen);
   EXPECT_FALSE(f.tried[6].chosen);
@@ -111,13 +111,13 @@ TEST_F(Smoothing, AwqLiteOffersElevenVectorsThroughTheQuantizersAlone) {
 
 TEST_F(Smoothing, BestIsTheFirstSmallestFiniteOne) {
   const double nan = std::nan("");
-  const std::vector<Tensor> candidates = {at::full({1}, 1), at::full({1}, 2), at::full({1}, 3),
-                                          at::full({1}, 4)};
+  const std::vector<OnlineTransform> candidates = {at::full({1}, 1), at::full({1}, 2), at::full({1}, 3),
+                                                   at::full({1}, 4)};
   const auto best = [&](const std::vector<double>& errors) {
-    return best_smoothing(
-               problems_, [&](const auto&, Through) { return errors; }, Through::kRecipe, candidates,
-               std::vector<SearchStep>(4))
-        .smooth.item<double>();
+    const TransformFit found = best_smoothing(
+        problems_, [&](const auto&, Through) { return errors; }, Through::kRecipe, candidates,
+        std::vector<SearchStep>(4));
+    return found.online.smooth.item<double>();
   };
   EXPECT_EQ(best({3, 2, 2, 5}), 2);
   EXPECT_EQ(best({nan, 4, nan, 3}), 4);

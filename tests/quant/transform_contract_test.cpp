@@ -26,21 +26,22 @@ class TransformContract : public ::testing::TestWithParam<std::string> {
     Fields fields(none, "transform");
     return transforms().at(GetParam())(fields);
   }
-  Tensor fit() const {
-    const auto score = [](const std::vector<Tensor>& candidates, Through) {
+  OnlineTransform fit() const {
+    const auto score = [](const std::vector<OnlineTransform>& candidates, Through) {
       std::vector<double> errors;
-      for (const Tensor& s : candidates) errors.push_back(s.defined() ? s.sum().item<double>() : 1e9);
+      for (const OnlineTransform& c : candidates)
+        errors.push_back(c.smooth.defined() ? c.smooth.sum().item<double>() : 1e9);
       return errors;
     };
-    return transform()->fit({&problem_, 1}, score).smooth;
+    return transform()->fit({&problem_, 1}, score).online;
   }
 
   ActivationStats stats_;
   GroupProblem problem_;
 };
 
-TEST_P(TransformContract, GivesPositiveBf16ValuesOrNothing) {
-  const Tensor s = fit();
+TEST_P(TransformContract, SmoothingIsPositiveBf16ValuesOrNothing) {
+  const Tensor s = fit().smooth;
   if (!s.defined()) return;
   EXPECT_EQ(s.sizes(), (std::vector<int64_t>{kChannels}));
   EXPECT_EQ(s.scalar_type(), at::kFloat);
@@ -48,10 +49,24 @@ TEST_P(TransformContract, GivesPositiveBf16ValuesOrNothing) {
   testing::expect_identical(s, s.to(at::kBFloat16).to(at::kFloat));
 }
 
+TEST_P(TransformContract, TheProductWithTheFoldedWeightIsTheSame) {
+  const OnlineTransform online = fit();
+  const Tensor x = stats_.reservoir, &w = problem_.weights[0], folded = online.weight(w);
+  Tensor y = at::mm(online.apply(x).to(at::kDouble), folded.to(at::kDouble).t());
+  if (const Tensor c = online.constant(kChannels); c.defined())
+    y = y - at::mv(folded.to(at::kDouble), c.to(at::kDouble));
+  testing::expect_close(y, at::mm(x.to(at::kDouble), w.to(at::kDouble).t()), 1e-5);
+}
+
+TEST_P(TransformContract, TheGramMatrixIsThatOfTheTransformedInput) {
+  const OnlineTransform online = fit();
+  const Tensor x = online.apply_linear(stats_.reservoir.to(at::kDouble));
+  testing::expect_close(online.gram(stats_.gram), at::mm(x.t(), x), 1e-5);
+}
+
 TEST_P(TransformContract, TwiceGivesTheSame) {
-  const Tensor a = fit(), b = fit();
-  ASSERT_EQ(a.defined(), b.defined());
-  if (a.defined()) testing::expect_identical(a, b);
+  const Tensor x = stats_.reservoir;
+  testing::expect_identical(fit().apply(x), fit().apply(x));
 }
 
 TEST_P(TransformContract, WorksWithoutStatisticsIfItSaysSo) {
@@ -63,7 +78,7 @@ TEST_P(TransformContract, WorksWithoutStatisticsIfItSaysSo) {
 TEST_P(TransformContract, SilentChannelsAreSafe) {
   stats_.absmax[5] = 0;
   for (Tensor& w : problem_.weights) w.select(1, 9).zero_();
-  const Tensor s = fit();
+  const Tensor s = fit().smooth;
   EXPECT_TRUE(!s.defined() || (s > 0).logical_and(s.isfinite()).all().item<bool>());
 }
 

@@ -359,8 +359,10 @@ class Quantizer {
 
 template <HalfType kType, int kTiles>
 __global__ __launch_bounds__(kThreads) void quantize_kernel(const __grid_constant__ Parameters p) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   __shared__ Shared<kTiles> shared;
   Quantizer<kType, kTiles>(p, shared).run();
+#endif
 }
 
 template <HalfType kType>

@@ -1,0 +1,10 @@
+#pragma once
+#include "kernels/gemm_quantized.h"
+
+namespace svdlab::detail {
+
+/// The loops kInt8, kMmaS4 and kNvfp4 on warp-level matrix instructions, sm_80 and later. `op` has been
+/// checked; op.next and op.norm_rope are not looked at.
+void gemm_mma_cuda(const GemmQuantized& op, MainLoop loop, Stream stream);
+
+}  // namespace svdlab::detail

@@ -1,0 +1,209 @@
+// kernels_bench CSV [quick]: our kernels beside cuBLASLt's in bf16, fp8 and int8, on the shapes of FLUX.1.
+#include <cstring>
+
+#include "kernels/bench/baselines.h"
+#include "kernels/bench/problems.h"
+#include "kernels/gemm_exact.cuh"
+
+namespace svdlab::bench {
+namespace {
+
+struct Shape {
+  int64_t m, n, k;
+};
+
+constexpr Shape kLarge[] = {{4608, 3072, 3072},  {4608, 9216, 3072},  {4608, 12288, 3072},
+                            {4608, 3072, 12288}, {4608, 3072, 15360}, {4608, 21504, 3072}};
+constexpr Shape kFew[] = {{4608, 3072, 3072}, {4608, 12288, 3072}};
+
+Stream cuda(cudaStream_t stream) { return {.device = Device::kCuda, .handle = stream}; }
+
+// A problem that cannot be made becomes a row, too.
+template <class Body>
+void guarded(Timer& timer, Case c, Body body) {
+  try {
+    body();
+  } catch (const std::exception& e) {
+    const std::string message = e.what();
+    c.run = [message](cudaStream_t) { throw Error(Errc::kUnexpected, message); };
+    timer.time(c);
+  }
+}
+
+void copy(Timer& timer) {
+  constexpr int64_t kBytes = int64_t{1} << 30;
+  const CudaBuffer from(kBytes), to(kBytes);
+  timer.time(
+      {.what = "copy", .variant = "device to device", .bytes = 2.0 * kBytes, .run = [&](cudaStream_t s) {
+         SVDLAB_CUDA(cudaMemcpyAsync(to.data(), from.data(), kBytes, cudaMemcpyDeviceToDevice, s));
+       }});
+}
+
+struct BaselineName {
+  BaselineType type;
+  const char* name;
+  DataKind data;
+  int bytes;
+  float deviation;
+};
+constexpr BaselineName kBaselines[] = {{BaselineType::kBf16, "cublas bf16", DataKind::kBf16, 2, 1.0f},
+                                       {BaselineType::kFp8, "cublas fp8", DataKind::kE4M3, 1, 1.0f},
+                                       {BaselineType::kInt8, "cublas int8", DataKind::kInt8, 1, 30.0f}};
+
+void baseline(Timer& timer, const char* what, Shape s, const BaselineName& name) {
+  Case c{
+      .what = what, .variant = name.name, .m = s.m, .n = s.n, .k = s.k, .operations = 2.0 * s.m * s.n * s.k};
+  c.bytes = static_cast<double>((s.m + s.n) * s.k * name.bytes + s.m * s.n * 2);
+  guarded(timer, c, [&] {
+    const CudaBuffer x(s.m * s.k * name.bytes), w(s.n * s.k * name.bytes), y(s.m * s.n * 4);
+    fill_normal(x.data(), name.data, s.m, s.k, name.deviation, false, 1);
+    fill_normal(w.data(), name.data, s.n, s.k, name.deviation, false, 2);
+    const Baseline product(name.type, s.m, s.n, s.k, false, {x.data(), w.data(), y.data()}, timer.stream());
+    c.run = [&](cudaStream_t stream) { product.run(stream); };
+    timer.time(c);
+  });
+}
+
+// What the low-rank branch costs as two more products.
+void unfused_branch(Timer& timer, Shape s, int64_t rank) {
+  Case c{.what = "branch", .variant = "cublas bf16 unfused", .m = s.m, .n = s.n, .k = s.k, .rank = rank};
+  c.operations = 2.0 * s.m * rank * (s.n + s.k);
+  c.bytes = 2.0 * s.m * s.k + 4.0 * s.m * s.n;
+  guarded(timer, c, [&] {
+    const CudaBuffer x(s.m * s.k * 2), y(s.m * s.n * 2), down(rank * s.k * 2), up(s.n * rank * 2),
+        low(s.m * rank * 2);
+    fill_normal(x.data(), DataKind::kBf16, s.m, s.k, 1.0f, false, 1);
+    fill_normal(down.data(), DataKind::kBf16, rank, s.k, 0.02f, false, 2);
+    fill_normal(up.data(), DataKind::kBf16, s.n, rank, 0.02f, false, 3);
+    fill_normal(y.data(), DataKind::kBf16, s.m, s.n, 1.0f, false, 4);
+    const Baseline first(BaselineType::kBf16, s.m, rank, s.k, false, {x.data(), down.data(), low.data()},
+                         timer.stream());
+    const Baseline second(BaselineType::kBf16, s.m, s.n, rank, true, {low.data(), up.data(), y.data()},
+                          timer.stream());
+    c.run = [&](cudaStream_t stream) {
+      first.run(stream);
+      second.run(stream);
+    };
+    timer.time(c);
+  });
+}
+
+Case case_of(const LinearProblem& p, const char* what, std::string variant) {
+  return {.what = what,
+          .variant = std::move(variant),
+          .m = p.m,
+          .n = p.n,
+          .k = p.k,
+          .rank = p.rank,
+          .operations = p.operations(),
+          .bytes = static_cast<double>(p.a_codes.bytes()) + p.weight_bytes() + 2.0 * p.m * p.n};
+}
+
+void prologue(Timer& timer, const LinearProblem& p, const char* variant) {
+  Case c = case_of(p, "prologue", variant);
+  c.operations = 2.0 * p.m * p.k * p.rank;
+  c.bytes =
+      2.0 * p.m * p.k + static_cast<double>(p.a_codes.bytes() + p.a_scales.bytes() + p.low_rank.bytes());
+  c.run = [&](cudaStream_t s) { quantize_fuse_down(p.quantize, cuda(s)); };
+  timer.time(c);
+}
+
+void product(Timer& timer, const LinearProblem& p, const char* variant) {
+  Case c = case_of(p, "gemm", variant);
+  c.run = [&](cudaStream_t s) { gemm_quantized(p.gemm, cuda(s)); };
+  timer.time(c);
+}
+
+void whole(Timer& timer, const LinearProblem& p, const char* variant) {
+  Case c = case_of(p, "linear", variant);
+  c.run = [&](cudaStream_t s) {
+    quantize_fuse_down(p.quantize, cuda(s));
+    gemm_quantized(p.gemm, cuda(s));
+  };
+  timer.time(c);
+}
+
+// Every tiling at rank 32, then the chosen one at the other ranks, its prologue, and both together.
+void exact(Timer& timer, Shape s, bool all_ranks) {
+  for (const int64_t rank :
+       all_ranks ? std::vector<int64_t>{32, 0, 16, 64, 128} : std::vector<int64_t>{32, 0}) {
+    Case failed{.what = "gemm", .variant = "exact", .m = s.m, .n = s.n, .k = s.k, .rank = rank};
+    guarded(timer, failed, [&] {
+      const LinearProblem p(s.m, s.n, s.k, rank, MainLoop::kExact, NumberFormat::kInt4, NumberFormat::kInt4);
+      if (rank == 32)
+        for (const device::ExactTiling t : {device::ExactTiling{128, 1}, device::ExactTiling{192, 1},
+                                            device::ExactTiling{128, 2}, device::ExactTiling{192, 2}}) {
+          Case c = case_of(p, "gemm", concat("exact ", t.tokens, "x", t.cluster));
+          c.run = [&](cudaStream_t stream) { detail::gemm_exact_cuda(p.gemm, t, cuda(stream)); };
+          timer.time(c);
+        }
+      product(timer, p, "exact");
+      prologue(timer, p, "int4");
+      whole(timer, p, "exact");
+    });
+  }
+}
+
+void other_loop(Timer& timer, Shape s, MainLoop loop, NumberFormat a, NumberFormat w, const char* variant) {
+  Case failed{.what = "gemm", .variant = variant, .m = s.m, .n = s.n, .k = s.k, .rank = 32};
+  guarded(timer, failed, [&] {
+    const LinearProblem p(s.m, s.n, s.k, 32, loop, a, w);
+    product(timer, p, variant);
+    prologue(timer, p, variant);
+  });
+}
+
+void small_m(Timer& timer, int64_t m, Shape s) {
+  for (const NumberFormat format : {NumberFormat::kInt4, NumberFormat::kNf4}) {
+    Case c{.what = "small_m",
+           .variant = format == NumberFormat::kInt4 ? "w4a16 int4" : "w4a16 nf4",
+           .m = m,
+           .n = s.n,
+           .k = s.k,
+           .operations = 2.0 * m * s.n * s.k};
+    guarded(timer, c, [&] {
+      const WeightOnlyProblem p(m, s.n, s.k, format);
+      c.bytes = static_cast<double>(p.codes.bytes() + p.scales.bytes() + p.x.bytes() + p.out.bytes());
+      c.run = [&](cudaStream_t stream) { gemm_weight_only(p.op, cuda(stream)); };
+      timer.time(c);
+    });
+  }
+  baseline(timer, "small_m", {m, s.n, s.k}, kBaselines[0]);
+}
+
+int run(int argc, char** argv) {
+  SVDLAB_REQUIRE(argc == 2 || (argc == 3 && std::strcmp(argv[2], "quick") == 0), Errc::kConfig,
+                 "usage: kernels_bench CSV [quick]");
+  const bool quick = argc == 3;
+  std::printf("%s\n", cuda_device_name().c_str());
+  Timer timer(argv[1]);
+  copy(timer);
+  const std::vector<Shape> shapes(std::begin(kLarge), quick ? std::begin(kLarge) + 1 : std::end(kLarge));
+  for (const Shape s : shapes) {
+    for (const BaselineName& name : kBaselines) baseline(timer, "gemm", s, name);
+    exact(timer, s, !quick && s.n == 12288);
+    unfused_branch(timer, s, 32);
+  }
+  for (const int64_t m : {1, 4, 16}) small_m(timer, m, {m, 12288, 3072});
+  if (quick) return 0;
+  for (const Shape s : kFew) {
+    other_loop(timer, s, MainLoop::kInt8, NumberFormat::kInt8, NumberFormat::kInt8, "w8a8");
+    other_loop(timer, s, MainLoop::kInt8, NumberFormat::kInt8, NumberFormat::kInt4, "w4a8");
+    other_loop(timer, s, MainLoop::kNvfp4, NumberFormat::kFp4E2M1, NumberFormat::kFp4E2M1, "nvfp4");
+  }
+  other_loop(timer, kLarge[0], MainLoop::kMmaS4, NumberFormat::kInt4, NumberFormat::kInt4,
+             "mma_s4 (emulated)");
+  return 0;
+}
+
+}  // namespace
+}  // namespace svdlab::bench
+
+int main(int argc, char** argv) {
+  try {
+    return svdlab::bench::run(argc, argv);
+  } catch (const svdlab::Error& e) {
+    std::fprintf(stderr, "kernels_bench: %s\n", e.what());
+    return e.exit_code();
+  }
+}

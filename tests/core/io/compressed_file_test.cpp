@@ -55,6 +55,19 @@ TEST(CompressedFolder, GivesBackEveryBitOfEveryScheme) {
   EXPECT_GE(index, 18);
 }
 
+TEST(CompressedFolder, GivesBackEveryKindOfInput) {
+  const TempDir dir;
+  const CompressedUnit unit = testing::input_kinds_unit("");
+  write_compressed_index(dir.path(), kHeader, {write_compressed_group(dir.path(), unit, "f00d")});
+  const CompressedFolder folder(dir.path());
+  for (const UnitLinear& item : unit) {
+    SCOPED_TRACE(item.linear.name);
+    const CompressedLinear back = folder.load(item.linear.name);
+    expect_identical_linears(back, item.linear);
+    EXPECT_EQ(folder.linear(item.linear.name).bits(), item.linear.bits());
+  }
+}
+
 TEST(CompressedFolder, WhatLinearsShareTheyShareAgain) {
   const TempDir dir;
   const std::string file = write_compressed_group(dir.path(), sharing_unit("", scheme_named("int4")), "f00d");
@@ -105,7 +118,8 @@ TEST_F(DamagedFolder, AnIndexThatSaysSomethingElseIsRefused) {
       {"\"out_features\": 24", "\"out_features\": 25", {"not those"}},
       {"\"rank\": 4", "\"rank\": 2147483648", {"rank", "2147483648"}},
       {"\"format\": \"int4\"", "\"format\": \"int3\"", {"int3", "nearest"}},
-      {"\"kind\": \"low_rank\"", "\"kind\": \"sparse\"", {"sparse", "low_rank"}},
+      {"\"kind\": \"low_rank\"", "\"kind\": \"spares\"", {"spares", "low_rank", "sparse"}},
+      {"\"kind\": \"low_rank\"", "\"kind\": \"sparse\"", {"branches.1.count", "-1"}},
       {"\"begin\": 0", "\"begin\": 1", {"segment", "begin at 0"}},
       {"\"file\": \"a.q.safetensors\"", "\"file\": \"../a.q.safetensors\"", {"must be called"}},
       {"\"name\": \"a.k\"", "\"name\": \"a.q\"", {"a.q", "twice"}},

@@ -107,6 +107,7 @@ CompressedHeader read_header(Fields& f) {
   m.finish();
   header.statistics_hash = f.required_text("statistics");
   if (const Value* config = f.child("config")) header.config = *config;
+  header.has_adapters = f.has("adapters");
   return header;
 }
 
@@ -173,6 +174,15 @@ void write_compressed_index(const std::string& folder, const CompressedHeader& h
   fs::remove(join(folder, kCompressedStart));
 }
 
+void write_adapter_index(const std::string& from, const std::vector<StoredAdapter>& adapters,
+                         const std::string& to) {
+  Value index = load_index(join(from, kCompressedIndex)), list = Value::list();
+  for (const StoredAdapter& adapter : adapters) list.items.push_back(adapter_value(adapter));
+  std::erase_if(index.members, [](const Value::Member& m) { return m.first == "adapters"; });
+  if (!adapters.empty()) index.at_or_add("adapters") = list;
+  write_file(join(to, kCompressedIndex), pretty(index));
+}
+
 CompressedFolder::CompressedFolder(const std::string& folder) : path_(folder) {
   as_input([&] {
     read_index(load_index(join(folder, kCompressedIndex)));
@@ -186,6 +196,7 @@ void CompressedFolder::read_index(const Value& index) {
   const Value* files = f.child("files");
   SVDLAB_REQUIRE(files && files->kind == Value::Kind::kList, Errc::kInput, f.where(),
                  ": `files` must be a list");
+  const Value* adapters = f.child("adapters");
   f.finish();
   std::set<std::string> names;
   for (size_t i = 0; i < files->items.size(); ++i) {
@@ -193,6 +204,19 @@ void CompressedFolder::read_index(const Value& index) {
     SVDLAB_REQUIRE(names.insert(units_.back().file).second, Errc::kInput, files->items[i].where, ": file ",
                    printable(units_.back().file), " is listed twice");
   }
+  if (!adapters) return;
+  SVDLAB_REQUIRE(adapters->kind == Value::Kind::kList, Errc::kInput, f.where(),
+                 ": `adapters` must be a list");
+  for (size_t i = 0; i < adapters->items.size(); ++i) add_adapter(adapters->items[i], concat("adapters.", i));
+}
+
+void CompressedFolder::add_adapter(const Value& value, const std::string& key) {
+  StoredAdapter adapter = read_adapter(value, key);
+  for (const StoredAdapter& other : adapters_)
+    SVDLAB_REQUIRE(adapter.name != other.name, Errc::kInput, value.where, ": adapter ",
+                   printable(adapter.name), " is listed twice");
+  for (const StoredAdapter::Item& item : adapter.items) linear(item.linear);
+  adapters_.push_back(std::move(adapter));
 }
 
 void CompressedFolder::add_unit(const Value& value, const std::string& key) {
@@ -231,10 +255,21 @@ const StoredLinear& CompressedFolder::linear(const std::string& name) const {
   return found->second.second;
 }
 
+LoraDeltas CompressedFolder::deltas_of(size_t unit) const {
+  LoraDeltas out;
+  for (const StoredAdapter& adapter : adapters_)
+    load_adapter(path_, header_.fingerprint, adapter, units_[unit].names, out);
+  return out;
+}
+
 CompressedLinear CompressedFolder::load(const std::string& name) const {
   const StoredLinear& stored = linear(name);
+  const size_t unit = linears_.at(name).first;
+  if (!deltas_of(unit).empty())  // an adapter of one linear may change what others of the unit share
+    for (CompressedLinear& each : load_unit(unit))
+      if (each.name == name) return std::move(each);
   std::map<std::string, Tensor> shared;
-  return stored.load(open(linears_.at(name).first), shared);
+  return stored.load(open(unit), shared);
 }
 
 std::vector<CompressedLinear> CompressedFolder::load_unit(size_t unit) const {
@@ -242,6 +277,7 @@ std::vector<CompressedLinear> CompressedFolder::load_unit(size_t unit) const {
   std::map<std::string, Tensor> shared;
   std::vector<CompressedLinear> out;
   for (const std::string& name : units_[unit].names) out.push_back(linear(name).load(file, shared));
+  append_lora(out, deltas_of(unit));
   return out;
 }
 

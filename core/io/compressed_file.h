@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/io/adapter_file.h"
 #include "core/io/compressed_unit.h"
 
 namespace svdlab {
@@ -13,7 +14,9 @@ namespace svdlab {
 //   metadata
 //                               hold `schema`, `fingerprint` and `linears`, the description as JSON
 //   quantization.json           written last: {format, schema, fingerprint, model, statistics, config, files:
-//                               [{file, linears: [...]}]}; a folder without it is not finished
+//                               [{file, linears: [...]}]}; a folder without it is not finished. With LoRA
+//                               adapters attached also `adapters`: [{name, sha256, strength, linears}]
+//   adapter.<name>.safetensors  for each of them, see adapter_file.h
 // Everything a linear needs is there, its bias included; what stays 16 bit is in the checkpoint.
 
 /// Where a compressed model came from.
@@ -22,6 +25,7 @@ struct CompressedHeader {
   std::string model_class, model_hash;
   std::string statistics_hash;  ///< "" when none were used
   Value config = Value::map();  ///< the configuration, resolved
+  bool has_adapters = false;    ///< see CompressedFolder::adapters
 };
 
 inline constexpr int64_t kCompressedSchema = 1;
@@ -50,6 +54,11 @@ bool has_compressed_group(const std::string& folder, const std::string& file, co
 void write_compressed_index(const std::string& folder, const CompressedHeader& header,
                             const std::vector<std::string>& files);
 
+/// Writes the index of the finished folder `from` into `to`, which has the same files, with these adapters
+/// instead of its own. Without any it has the bytes that write_compressed_index() wrote.
+void write_adapter_index(const std::string& from, const std::vector<StoredAdapter>& adapters,
+                         const std::string& to);
+
 /// A finished folder. Strict: what its files say must agree in every name, shape, type and fingerprint;
 /// anything else is kInput naming the file. Tensors are read when they are asked for; const calls are
 /// thread-safe.
@@ -64,7 +73,9 @@ class CompressedFolder {
   bool has(const std::string& name) const { return linears_.count(name) > 0; }
   /// What is known without reading tensors; kConfig with the nearest name.
   const StoredLinear& linear(const std::string& name) const;
-  /// Bit for bit what was saved.
+  /// Attached LoRA adapters, in the order they were attached in.
+  const std::vector<StoredAdapter>& adapters() const { return adapters_; }
+  /// Bit for bit what was saved; adapters are appended to the low-rank branch, see core/ir/lora.h.
   CompressedLinear load(const std::string& name) const;
 
   /// Linears that were compressed together, as indices of units; what they share, load_unit() shares again.
@@ -83,11 +94,14 @@ class CompressedFolder {
 
   void read_index(const Value& index);
   void add_unit(const Value& value, const std::string& key);
+  void add_adapter(const Value& value, const std::string& key);
+  LoraDeltas deltas_of(size_t unit) const;
   SafetensorsFile open(size_t unit) const;
 
   std::string path_;
   CompressedHeader header_;
   std::vector<Unit> units_;
+  std::vector<StoredAdapter> adapters_;
   std::vector<std::string> names_;
   std::map<std::string, std::pair<size_t, StoredLinear>> linears_;  // unit, description
 };

@@ -1,19 +1,14 @@
 #include "core/io/export_source.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <filesystem>
 #include <nlohmann/json.hpp>
 
 #include "core/base/error.h"
 #include "core/io/exported_tensor.h"
 #include "core/io/files.h"
+#include "core/io/new_folder.h"
 
 namespace svdlab {
-
-namespace fs = std::filesystem;
-
 namespace {
 
 // "a.b.weight" and "a.b.bias" belong to "a.b".
@@ -23,31 +18,6 @@ bool any_contains(const SafetensorsFile& file, const std::string& part) {
   return std::any_of(file.entries().begin(), file.entries().end(),
                      [&](const auto& entry) { return entry.first.find(part) != std::string::npos; });
 }
-
-// A folder that is removed unless it has been renamed into place.
-class NewFolder {
- public:
-  explicit NewFolder(const std::string& path) : path_(path), temporary_(concat(path, ".tmp.", ::getpid())) {
-    SVDLAB_REQUIRE(!fs::exists(path), Errc::kConfig, path, ": is there already; name a new folder");
-    make_directories(temporary_);
-  }
-  ~NewFolder() {
-    std::error_code ignored;
-    fs::remove_all(temporary_, ignored);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-
-  std::string file(const std::string& name) const { return temporary_ + "/" + name; }
-  void commit() const {
-    std::error_code failure;
-    fs::rename(temporary_, path_, failure);
-    SVDLAB_REQUIRE(!failure, Errc::kResource, path_, ": ", failure.message());
-  }
-
- private:
-  std::string path_, temporary_;
-};
 
 }  // namespace
 
@@ -70,8 +40,7 @@ void append_16bit(const ExportSource& source, const std::set<std::string>& left_
 
 void write_diffusers_folder(const std::string& folder, const ExportSource& source,
                             const std::string& quantization_config, const std::vector<StWrite>& tensors) {
-  const std::string path = fs::path(folder / fs::path()).parent_path().string();
-  const NewFolder out(path);
+  const NewFolder out(folder);
   save_safetensors(out.file("diffusion_pytorch_model.safetensors"), tensors, {{"format", "pt"}});
   nlohmann::json config = nlohmann::json::parse(source.config_json);
   config["quantization_config"] = nlohmann::json::parse(quantization_config);

@@ -17,12 +17,15 @@ using testing::throws_error;
 
 const double kNan = std::numeric_limits<double>::quiet_NaN();
 
-double nuclear_norm(const Tensor& a) { return at::linalg_svdvals(a.to(at::kDouble)).sum().item<double>(); }
+double singular_value_sum(const Tensor& a) {
+  return at::linalg_svdvals(a.to(at::kDouble)).sum().item<double>();
+}
 
 /// The bounds of the sum of all column norms.
 void expect_between_nuclear_norm_and_frobenius(const Tensor& a) {
   const double sum = largest_column_norms(a), slack = 1e-9 * sum;
-  EXPECT_TRUE(sum >= nuclear_norm(a) - slack) << sum << " is below the nuclear norm " << nuclear_norm(a);
+  EXPECT_TRUE(sum >= singular_value_sum(a) - slack)
+      << sum << " is below the nuclear norm " << singular_value_sum(a);
   const double most = std::sqrt(static_cast<double>(a.size(1))) * a.to(at::kDouble).norm().item<double>();
   EXPECT_TRUE(sum <= most + slack) << sum << " is above " << most;
 }
@@ -51,7 +54,7 @@ TEST(MatrixNuclearNorm, ColumnNormsBoundTheNuclearNormOfTheEmbeddedModelsLayers)
 TEST(MatrixNuclearNorm, IsTheNuclearNormForOrthogonalColumns) {
   const Tensor q = std::get<0>(at::linalg_qr(random_tensor({50, 20}, "q").to(at::kDouble)));
   const Tensor a = q * at::logspace(1, -2, 20).to(at::kDouble);
-  expect_close(largest_column_norms(a), nuclear_norm(a), 1e-12);
+  expect_close(largest_column_norms(a), singular_value_sum(a), 1e-12);
 }
 
 TEST(MatrixNuclearNorm, CountsAsManyColumnsAsThereAreTokens) {

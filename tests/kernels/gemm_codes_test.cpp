@@ -116,6 +116,24 @@ TEST(GemmCodesExact, LongestRowDoesNotOverflow) {
   EXPECT_EQ(out(0, 0), static_cast<float>(127.0 * 127.0 * kLong));
 }
 
+// 255 * 255 * 32768; one column more is refused.
+TEST(GemmCodesExact, LongestRowOfAffineCodesDoesNotOverflow) {
+  constexpr int64_t kLong = 32768;
+  const std::vector<uint8_t> codes(kLong + 1, 255);
+  Matrix scale(1, 1, 1.0f), zero(1, 1, 0.0f), out(1, 1);
+  const auto affine = [&](int64_t columns) {
+    return CodedMatrix{.format = NumberFormat::kAffine,
+                       .group = columns,
+                       .codes = {codes.data(), 1, columns},
+                       .scales = scale.view(),
+                       .zeros = zero.view()};
+  };
+  gemm_codes(affine(kLong), affine(kLong), out.view());
+  EXPECT_EQ(out(0, 0), static_cast<float>(255.0 * 255.0 * kLong));
+  EXPECT_TRUE(throws_error([&] { gemm_codes(affine(kLong + 1), affine(kLong + 1), out.view()); },
+                           Errc::kInput, {"32769", "32768"}));
+}
+
 TEST(GemmCodesRefusals, ShapesThatDoNotFit) {
   Matrix x = normal_matrix(2, 128, "refuse-a"), y = normal_matrix(3, 64, "refuse-w");
   Coded a = quantized(x, {}), w = quantized(y, {});

@@ -20,6 +20,10 @@ class TransformContract : public ::testing::TestWithParam<std::string> {
     problem_.segments = {{0, kChannels, Producer::kModulate}};
     problem_.stats = &stats_;
     problem_.scheme = scheme_named("int4");
+    if (GetParam() == "repq") {
+      problem_.scheme.activations->tensor.format = NumberFormat::kAffine;
+      problem_.scheme.activations->tensor.grouping = Grouping::kTensor;
+    }
   }
   std::unique_ptr<Transform> transform() const {
     const Value none = Value::map();

@@ -5,14 +5,21 @@
 
 #include "lowrank/group_run.h"
 #include "lowrank/problem_checks.h"
+#include "lowrank/timestep_ranges.h"
 #include "quant/row_blocks.h"
 
 namespace svdlab {
 namespace {
 
-// Candidates are compared with this in place of the recipe's weight quantizer, as DeepCompressor does, at a
-// fraction of the cost.
+// Candidates are compared with this in place of a weight quantizer that has no stand-in of its own, as
+// DeepCompressor does, at a fraction of the cost.
 constexpr const char* kSearchWeights = "rtn";
+
+std::unique_ptr<WeightQuantizer> plain_weights() {
+  const Value no_options = Value::map();
+  Fields fields(no_options, kSearchWeights);
+  return weight_quantizers().at(kSearchWeights)(fields);
+}
 
 // Consecutive candidates of which each may start from the one before; chains run in parallel. Fixed, so that
 // results do not depend on the thread count.
@@ -28,18 +35,15 @@ GroupProblem without(const GroupProblem& whole, const TakenOut& taken, std::dequ
   return rest;
 }
 
-std::vector<double> search_errors(const std::vector<GroupRun>& runs,
+std::vector<double> search_errors(const std::vector<GroupRun>& runs, const WeightQuantizer& weights,
                                   const std::vector<OnlineTransform>& candidates, Through through,
                                   int threads) {
-  const Value no_options = Value::map();
-  Fields fields(no_options, kSearchWeights);
-  const auto weights = weight_quantizers().at(kSearchWeights)(fields);
   std::vector<double> errors(candidates.size());
   for_each_block(static_cast<int64_t>(candidates.size()), kChain, threads, [&](int64_t begin, int64_t end) {
     std::vector<std::vector<Tensor>> starts(runs.size());
     for (int64_t i = begin; i < end; ++i)
       for (size_t r = 0; r < runs.size(); ++r)
-        errors[i] += runs[r].search_error(candidates[i], *weights, through, starts[r]);
+        errors[i] += runs[r].search_error(candidates[i], weights, through, starts[r]);
   });
   return errors;
 }
@@ -48,13 +52,16 @@ std::vector<double> search_errors(const std::vector<GroupRun>& runs,
 
 GroupCompression compress_group(std::span<const GroupProblem> problems, const Recipe& recipe,
                                 const CompressionOptions& options) {
+  if (recipe.by_timestep) return compress_by_timestep(problems, recipe, options);
   const Stages stages = make_stages(recipe, "");
+  const auto plain = plain_weights();
+  const WeightQuantizer& stand_in = stages.weights->stand_in() ? *stages.weights->stand_in() : *plain;
   std::vector<TakenOut> taken;
   std::deque<ActivationStats> stats;
   std::vector<GroupProblem> rest;
   for (const GroupProblem& p : problems) {
     check_problem(p, recipe, stages);
-    taken.push_back(stages.branch->take(p, *stages.weights));
+    taken.push_back(stages.branch->take(p, stand_in));
     rest.push_back(without(p, taken.back(), stats));
   }
   std::vector<GroupRun> runs;
@@ -62,7 +69,7 @@ GroupCompression compress_group(std::span<const GroupProblem> problems, const Re
   const auto start = std::chrono::steady_clock::now();
   TransformFit fit =
       stages.transform->fit(rest, [&](const std::vector<OnlineTransform>& candidates, Through through) {
-        return search_errors(runs, candidates, through, options.group_threads);
+        return search_errors(runs, stand_in, candidates, through, options.group_threads);
       });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   GroupCompression out;

@@ -21,7 +21,7 @@ struct TakenOut {
 class ExtraBranch {
  public:
   virtual ~ExtraBranch() = default;
-  /// @param quantizer  what will round the rest.
+  /// @param quantizer  what will round the rest, or stands in for it.
   virtual TakenOut take(const GroupProblem& problem, const WeightQuantizer& quantizer) const = 0;
   virtual bool needs_stats() const = 0;
   /// What it must find in GroupProblem::fisher.

@@ -2,8 +2,8 @@
 #include "quant/column_quantizer.h"
 #include "quant/input_gram.h"
 #include "quant/inverse_factor.h"
+#include "quant/nested_stage.h"
 #include "quant/row_blocks.h"
-#include "quant/scale_search.h"
 
 namespace svdlab {
 namespace {
@@ -11,35 +11,36 @@ namespace {
 constexpr int64_t kRowsAtOnce = 512;  // a block of 128 columns is then half a megabyte: stays in the cache
 
 struct Options {
-  double damping = 0.01;                     // of the mean diagonal
-  int64_t block = 128;                       // columns whose errors are carried on together
-  bool act_order = true;                     // columns of large input energy first
-  std::optional<ScaleSearchOptions> search;  // of the scales; absent: those of round to nearest
+  double damping = 0.01;  // of the mean diagonal
+  int64_t block = 128;    // columns whose errors are carried on together
+  bool act_order = true;  // columns of large input energy first
 };
 
 // Frantar et al., "GPTQ" (arXiv 2210.17323): after a column is rounded, the columns still to come move so as
-// to cancel its output error. Scales are those of round to nearest of the input weight and stay
-// (DeepCompressor), or are searched first. Rows do not see each other and are taken in blocks.
+// to cancel its output error. Scales, zero points and codebook are those another quantizer gives the input
+// weight, and stay; DeepCompressor takes those of round to nearest. Rows do not see each other and are taken
+// in blocks.
 class Gptq final : public WeightQuantizer {
  public:
-  explicit Gptq(Options options) : options_(options) {}
+  Gptq(Options options, std::unique_ptr<WeightQuantizer> grid) : options_(options), grid_(std::move(grid)) {}
 
   QuantizedTensor quantize(const Tensor& w, const TensorScheme& scheme,
                            const WeightContext& given) const override {
     WeightContext context = given;
     check(context, w.size(1));
-    QuantizedTensor q =
-        options_.search ? search_scales(w, scheme, context, *options_.search) : svdlab::quantize(w, scheme);
+    QuantizedTensor q = grid_->quantize(w, scheme, context);
     if (!context.inverse_factor.defined()) prepare(context);
     for_each_block(w.size(0), kRowsAtOnce, context.threads, [&](int64_t begin, int64_t end) {
       QuantizedTensor rows = q;
       rows.codes = q.codes.slice(0, begin, end);
       if (q.scales.size(0) > 1) rows.scales = q.scales.slice(0, begin, end);
+      if (q.zeros.defined() && q.zeros.size(0) > 1) rows.zeros = q.zeros.slice(0, begin, end);
       quantize_rows(w.slice(0, begin, end), context, rows);
     });
     return q;
   }
   bool needs_gram() const override { return true; }
+  const WeightQuantizer* stand_in() const override { return grid_->stand_in(); }
 
   void prepare(WeightContext& context) const override {
     check(context, context.gram.defined() ? context.gram.size(0) : 0);
@@ -83,7 +84,22 @@ class Gptq final : public WeightQuantizer {
   }
 
   Options options_;
+  std::unique_ptr<WeightQuantizer> grid_;
 };
+
+// `scales: search` is `grid: scale-search` with the options of that beside those of GPTQ.
+std::unique_ptr<WeightQuantizer> read_grid(Fields& options) {
+  const std::string scales = options.text("scales", "rtn");
+  SVDLAB_REQUIRE(scales == "rtn" || scales == "search", Errc::kConfig, options.where(), ": `",
+                 options.path_of("scales"), "` must be rtn or search, not ", scales,
+                 "; other quantizers go under `", options.path_of("grid"), "`");
+  if (scales == "search") return weight_quantizers().at("scale-search")(options);
+  auto grid = read_nested_stage(weight_quantizers(), options, "grid", "rtn");
+  SVDLAB_REQUIRE(!dynamic_cast<const Gptq*>(grid.get()), Errc::kConfig, options.where(), ": `",
+                 options.path_of("grid"),
+                 "` must round each weight by itself, not carry errors on; name what gptq itself would use");
+  return grid;
+}
 
 }  // namespace
 
@@ -94,11 +110,7 @@ std::unique_ptr<WeightQuantizer> make_gptq(Fields& options) {
   o.act_order = options.boolean("act_order", o.act_order);
   SVDLAB_REQUIRE(o.damping >= 0 && o.block > 0, Errc::kConfig, options.where(),
                  ": gptq needs damping >= 0 and block > 0, not ", o.damping, " and ", o.block);
-  const std::string scales = options.text("scales", "rtn");
-  SVDLAB_REQUIRE(scales == "rtn" || scales == "search", Errc::kConfig, options.where(), ": `",
-                 options.path_of("scales"), "` must be rtn or search, not ", scales);
-  if (scales == "search") o.search = read_scale_search(options);
-  return std::make_unique<Gptq>(o);
+  return std::make_unique<Gptq>(o, read_grid(options));
 }
 
 }  // namespace svdlab

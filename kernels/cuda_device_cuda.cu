@@ -13,7 +13,7 @@ std::string cuda_device_problem() {
   int count = 0;
   const cudaError_t error = cudaGetDeviceCount(&count);
   if (error == cudaErrorNoDevice || (error == cudaSuccess && count == 0)) return "no CUDA device";
-  if (error != cudaSuccess) return concat("no CUDA device: ", cudaGetErrorString(error));
+  if (error != cudaSuccess) return concat("CUDA: ", cudaGetErrorString(error));
   return "";
 }
 

@@ -174,6 +174,8 @@ void small_m(Timer& timer, int64_t m, Shape s) {
 int run(int argc, char** argv) {
   SVDLAB_REQUIRE(argc == 2 || (argc == 3 && std::strcmp(argv[2], "quick") == 0), Errc::kConfig,
                  "usage: kernels_bench CSV [quick]");
+  const std::string problem = cuda_device_problem();
+  SVDLAB_REQUIRE(problem.empty(), Errc::kConfig, problem);
   const bool quick = argc == 3;
   std::printf("%s\n", cuda_device_name().c_str());
   Timer timer(argv[1]);

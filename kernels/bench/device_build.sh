@@ -12,7 +12,7 @@ nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
 cuda=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
 mkdir -p "$folder/objects"
 
-export HOST_COMPILER="g++ -std=c++20 -O2 -ffp-contract=off -I. -I$cuda/include -DSVDLAB_SOURCE_DIR=\"$PWD\""
+export HOST_COMPILER="g++ -std=c++20 -O2 -ffp-contract=off -I. -I$cuda/include"
 DEVICE_COMPILER="$nvcc -std=c++20 -O3 -lineinfo -I. -diag-suppress 554 -Xcompiler -fPIC"
 for architecture in "${architectures[@]}"; do
   DEVICE_COMPILER+=" -gencode arch=compute_$architecture,code=sm_$architecture"

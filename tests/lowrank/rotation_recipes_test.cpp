@@ -29,8 +29,8 @@ void fill(OutlierGroup& group, Outliers kind, const std::string& name) {
   group.problem.weights[0] = heavy_tailed({384, 256}, name + "-w") * 0.05;
   Tensor x = testing::random_tensor({1024, 256}, name + "-x");
   for (int i = 0; i < 6 && kind == Outliers::kChannels; ++i) x.select(1, (37 * i + 5) % 256).mul_(15 + 5 * i);
-  for (int i = 0; i < 16 && kind == Outliers::kTokens; ++i)
-    x.select(0, 61 * i).mul_(testing::random_tensor({256}, name + "-token").abs().pow(3) * 10 + 1);
+  const Tensor special = testing::random_tensor({256}, name + "-token").pow(3) * 10;
+  for (int i = 0; i < 16 && kind == Outliers::kTokens; ++i) x.select(0, 61 * i).add_(special);
   group.x = x;
   group.stats = testing::stats_of(x);
 }
@@ -69,9 +69,10 @@ class SpecialTokens : public RotationRecipes {
   SpecialTokens() : RotationRecipes(Outliers::kTokens) {}
 };
 
-// QuantVGGT's case: a few tokens are large in channels of their own.
-TEST_P(SpecialTokens, SmoothingInTheRotatedSpaceIsNoWorseThanRotatingAlone) {
-  EXPECT_LE(error("transform: rotate-smooth"), error("transform: hadamard"));
+// QuantVGGT's case: a few tokens carry a large vector of their own, the same in all of them (camera and
+// register tokens). Of tokens that are large each in its way it does not hold.
+TEST_P(SpecialTokens, SmoothingInTheRotatedSpaceHelps) {
+  EXPECT_LT(error("transform: rotate-smooth"), error("transform: hadamard"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Seeds, SpecialTokens, ::testing::Values("rotation-0", "rotation-1"));

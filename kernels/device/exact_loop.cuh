@@ -12,6 +12,7 @@ namespace svdlab::device {
 // The parts of gemm_exact_cuda.cu that its warpgroups share: what travels, and where it lies.
 
 inline constexpr int kExactStageColumns = 128;  // K columns of a stage: two groups
+inline constexpr int kExactFlushStages = 4;     // fp16 sums are added to the fp32 ones after as many
 inline constexpr int kExactProducers = 128, kExactConsumers = 256;
 inline constexpr int kExactConverters = 96;  // the producers but for the warp that starts the copies
 
@@ -64,15 +65,75 @@ struct ExactShared {
   uint64_t full[kStages], empty[kStages], low_rank_full, low_rank_empty;
 };
 
+/// What is fixed when a kernel is compiled. Blocks of a cluster have successive channel tiles of one token
+/// tile.
+template <int kTokenCount, int kClusterBlocks, bool kNormRope>
+struct ExactShape {
+  static constexpr int kTokens = kTokenCount, kCluster = kClusterBlocks, kStages = kTokens == 128 ? 6 : 4;
+  static constexpr bool kRope = kNormRope;
+  using Stage = ExactStage<kTokens>;
+  using Shared = ExactShared<kTokens, kStages>;
+};
+
+/// The tiles of one block: number first(), and each step() further on, below count().
+template <class Shape>
+class ExactTiles {
+ public:
+  struct Tile {
+    int token, channel;  // the first ones
+  };
+
+  __device__ explicit ExactTiles(const ExactParameters& p)
+      : rank(blockIdx.x % Shape::kCluster),
+        steps(static_cast<int>(pieces_of(p.k, kExactStageColumns))),
+        token_tiles_(static_cast<int>(pieces_of(p.m, Shape::kTokens))),
+        channel_tiles_(static_cast<int>(pieces_of(p.n, kExactChannels * Shape::kCluster))) {}
+
+  __device__ int first() const { return blockIdx.x / Shape::kCluster; }
+  __device__ int step() const { return gridDim.x / Shape::kCluster; }
+  __device__ int count() const { return token_tiles_ * channel_tiles_; }
+  __device__ Tile at(int index) const {
+    const Place place = tile_place(index, token_tiles_, channel_tiles_);
+    return {place.row * Shape::kTokens, (place.col * Shape::kCluster + rank) * kExactChannels};
+  }
+
+  const int rank;   ///< of the block in its cluster
+  const int steps;  ///< stages of a tile
+
+ private:
+  const int token_tiles_, channel_tiles_;
+};
+
+/// One thread of the two multiplying warpgroups.
+template <class Shape>
+struct ExactConsumer {
+  int warpgroup = static_cast<int>(threadIdx.x) / 128 - 1, thread = threadIdx.x % 128, warp = thread / 32,
+      lane = thread % 32;
+  float sums[Shape::kTokens / 2] = {};       // fp32, as wgmma_accumulator
+  uint32_t recent[Shape::kTokens / 4] = {};  // half2: the groups since the last flush
+};
+
 /// Walks the stages of all tiles of a block: the slot, and the parity of its phase.
-template <int kStages>
+template <class Shape>
 struct StageCursor {
   int slot = 0;
   unsigned parity = 0;
 
   __device__ void advance() {
-    if (++slot == kStages) slot = 0, parity ^= 1;
+    if (++slot == Shape::kStages) slot = 0, parity ^= 1;
   }
 };
+
+__device__ __forceinline__ __half2 as_half2(uint32_t word) {
+  __half2 out;
+  memcpy(&out, &word, 4);
+  return out;
+}
+
+__device__ __forceinline__ uint32_t as_word(__half2 pair) {
+  uint32_t out;
+  memcpy(&out, &pair, 4);
+  return out;
+}
 
 }  // namespace svdlab::device

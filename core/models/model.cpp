@@ -7,6 +7,7 @@
 #include "core/io/files.h"
 #include "core/io/safetensors.h"
 #include "core/io/yaml.h"
+#include "core/models/linear_model.h"
 #include "core/models/registry.h"
 
 namespace svdlab {
@@ -23,6 +24,9 @@ Model open_model(const std::string& folder) {
   SVDLAB_REQUIRE(class_name != nullptr, Errc::kConfig, folder,
                  "/config.json: no _class_name; known: ", architectures().entries().front().name);
   Model model{.path = folder, .class_name = class_name->as_text("_class_name"), .graph = {}};
+  SVDLAB_REQUIRE(
+      !is_linear_model(model.class_name), Errc::kConfig, folder, ": a ", model.class_name,
+      " can be quantized (svdlab quantize), not run here: its linears are known, its graph is not");
   const ArchitectureFactory build = architectures().at(model.class_name);
   Checkpoint checkpoint(load_safetensors(folder));
   model.graph = build(

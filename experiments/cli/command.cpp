@@ -99,6 +99,8 @@ const std::vector<Command>& commands() {
       {"baseline", "keep and check the golden results of the embedded model", baseline_command},
       {"quantize", "compress a checkpoint of any size into files", quantize_command},
       {"export", "pack a compressed checkpoint for Nunchaku, diffusers or ModelOpt", export_command},
+      {"lora", "attach, detach or merge a LoRA adapter", lora_command},
+      {"config", "translate DeepCompressor configurations", config_command},
       {"sample", "make pictures with a model, 16 bit or quantized", sample_command},
       {"calibrate", "collect input statistics of a model", calibrate_command},
       {"train", "train or distil a model", train_command},

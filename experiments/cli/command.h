@@ -19,6 +19,8 @@ const std::vector<std::string>& program_arguments();
 
 int run_command(const std::vector<std::string>& arguments);
 int quantize_command(const std::vector<std::string>& arguments);
+int config_command(const std::vector<std::string>& arguments);
+int lora_command(const std::vector<std::string>& arguments);
 int export_command(const std::vector<std::string>& arguments);
 int sample_command(const std::vector<std::string>& arguments);
 int calibrate_command(const std::vector<std::string>& arguments);

@@ -6,7 +6,7 @@
 #include "core/io/compressed_file.h"
 #include "core/io/export_source.h"
 #include "core/io/safetensors.h"
-#include "core/models/model.h"
+#include "core/models/linear_model.h"
 #include "experiments/cli/command.h"
 #include "experiments/cli/inspect_compressed.h"
 #include "experiments/cli/options.h"
@@ -60,7 +60,7 @@ std::string kind_of(const LinearSpec& linear) {
 }
 
 void inspect_model(const std::string& folder) {
-  const Model model = load_model(folder);
+  const Model model = load_quantizable(folder);
   const Graph& graph = model.graph;
   std::set<std::string> blocks;
   std::map<std::pair<std::string, std::string>, std::pair<int64_t, int64_t>> by_kind;  // layers, weights
@@ -99,7 +99,7 @@ void inspect_model(const std::string& folder) {
 
 /// What experiments/capture.py reads: the model's hash and, for each group, its linears.
 void print_groups(const std::string& folder) {
-  const Model model = load_model(folder);
+  const Model model = load_quantizable(folder);
   Value groups = Value::map();
   for (const LayerGroup& group : model.graph.groups) {
     Value& members = groups.at_or_add(group.name) = Value::list();

@@ -59,6 +59,9 @@ void inspect_compressed(const std::string& folder) {
             << header.model_class << ", model SHA-256 " << header.model_hash << "\nstatistics "
             << (header.statistics_hash.empty() ? "none" : header.statistics_hash) << "\nfingerprint "
             << header.fingerprint << "\n";
+  for (const StoredAdapter& adapter : files.adapters())
+    std::cout << "adapter " << adapter.name << " on " << adapter.items.size() << " linears, strength "
+              << adapter.strength << ", SHA-256 " << adapter.sha256 << "\n";
 }
 
 }  // namespace svdlab

@@ -10,7 +10,7 @@ namespace po = boost::program_options;
 
 int quantize_command(const std::vector<std::string>& arguments) {
   Options options(
-      "quantize MODEL --config C [--stats S] --out DIR [a.b=c ...]",
+      "quantize MODEL --config C [--stats S] [--lora FILE[:strength]] --out DIR [a.b=c ...]",
       "Compresses a checkpoint of any size, unit by unit, in bounded memory. A run that was interrupted "
       "goes\n"
       "on where it was. mpirun -n N svdlab quantize ... spreads the units over N processes. The result does\n"
@@ -21,6 +21,8 @@ int quantize_command(const std::vector<std::string>& arguments) {
                 "which layer gets what; several are laid over each other");
   options.add()("stats", po::value<std::string>()->default_value(""),
                 "input statistics, from svdlab calibrate; for methods that need them");
+  options.add()("lora", po::value<std::vector<std::string>>()->composing(),
+                "FILE[:strength], an adapter to merge into the weights; may be given again");
   options.add()("out", po::value<std::string>(), "folder to write");
   options.add()("threads", po::value<int64_t>()->default_value(0),
                 "units at a time, 0: as many as cores and memory allow");
@@ -44,6 +46,9 @@ int quantize_command(const std::vector<std::string>& arguments) {
   quantize_options.statistics = options.get<std::string>("stats");
   const auto asked = options.get<int64_t>("threads");
   quantize_options.threads = asked == 0 ? 0 : thread_count(asked);
+  if (options.has("lora"))
+    for (const std::string& text : options.get<std::vector<std::string>>("lora"))
+      quantize_options.loras.push_back(parse_lora_choice(text));
   const Ranks ranks;
   quantize_options.config = load_quantize_config(
       options.has("config") ? options.get<std::vector<std::string>>("config") : std::vector<std::string>(),

@@ -60,6 +60,8 @@ OutputFolder::OutputFolder(const std::string& path, const CompressedHeader& head
   lock_ = lock_folder(path_);
   try {
     const auto before = compressed_header(path_);
+    SVDLAB_REQUIRE(!before || !before->has_adapters, Errc::kConfig, path_,
+                   ": has LoRA adapters attached; give another --out, or detach them (svdlab lora detach)");
     if (before) require_same(path_, *before, header_);
     remove_temporaries(path_);
     if (!before) begin_compressed(path_, header_);

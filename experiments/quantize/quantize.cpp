@@ -53,7 +53,9 @@ class Quantization {
       : options_(options),
         ranks_(ranks),
         inputs_(options.model, options.statistics),
-        plan_(make_quantize_plan(inputs_.model.graph, options.config)) {
+        plan_(make_quantize_plan(inputs_.model.graph, options.config)),
+        loras_(plan_loras(options.loras, inputs_.model.graph, plan_.jobs)),
+        lora_watch_(loras_.files) {
     for (const CompressionJob& job : plan_.jobs) files_.push_back(job_file(inputs_.model.graph, job));
     memory_ = plan_memory(inputs_.model.graph, plan_.jobs, inputs_.stats != nullptr, options.threads,
                           ranks.on_this_host());
@@ -67,8 +69,9 @@ class Quantization {
     check_statistics(inputs_, plan_.jobs, header.model_hash);
     if (inputs_.stats) header.statistics_hash = sampled_sha256(options_.statistics);
     header.config = resolved_config(plan_.rules, options_.config.score_tokens);
+    if (!loras_.config.items.empty()) header.config.at_or_add("lora") = loras_.config;
     header.fingerprint = fingerprint_ = fingerprint(header);
-    inputs_.watch.require_unchanged();
+    require_unchanged();
     folder_ = std::make_unique<OutputFolder>(options_.out, header);
     for (const bool finished : folder_->finished(files_)) finished_ += finished ? '1' : '0';
     print_plan(inputs_.model.graph, plan_, memory_, finished_, options_.out, ranks_.size());
@@ -114,6 +117,11 @@ class Quantization {
     return sha256(v.canonical_json());
   }
 
+  void require_unchanged() const {
+    inputs_.watch.require_unchanged();
+    lora_watch_.require_unchanged();
+  }
+
   std::vector<size_t> my_jobs() const {
     std::vector<size_t> open, mine;
     for (size_t i = 0; i < plan_.jobs.size(); ++i)
@@ -129,19 +137,19 @@ class Quantization {
   }
 
   void run_one(const CompressionJob& job) const {
-    inputs_.watch.require_unchanged();
+    require_unchanged();
     CompressedUnit unit;
     {
       const StatsMap stats = inputs_.load_stats(job);
-      GroupCompression done =
-          run_job(inputs_.model.graph, stats, job, {.score_tokens = options_.config.score_tokens});
+      GroupCompression done = run_job(merged_graph(inputs_.model.graph, job, loras_.deltas), stats, job,
+                                      {.score_tokens = options_.config.score_tokens});
       for (size_t i = 0; i < done.linears.size(); ++i)
         unit.push_back({.linear = std::move(done.linears[i]),
                         .group = done.log[i].group,
                         .scheme = done.log[i].scheme,
                         .method = done.log[i].method});
     }
-    inputs_.watch.require_unchanged();
+    require_unchanged();
     write_compressed_group(options_.out, unit, fingerprint_);
     inputs_.drop(job);
     unit.clear();
@@ -153,6 +161,8 @@ class Quantization {
   MemoryMeter meter_;
   QuantizeInputs inputs_;
   QuantizePlan plan_;
+  LoraPlan loras_;
+  FileWatch lora_watch_;
   std::vector<std::string> files_;  // one for each job
   MemoryPlan memory_;
   std::unique_ptr<OutputFolder> folder_;  // rank 0 only
@@ -182,6 +192,7 @@ void describe_quantize(const QuantizeOptions& options) {
   const Graph& graph = inputs.model.graph;
   print_unmatched(find_unmatched(graph, options.config));
   const QuantizePlan plan = make_quantize_plan(graph, options.config);
+  plan_loras(options.loras, graph, plan.jobs);
   check_statistics(inputs, plan.jobs, "");
   const MemoryPlan memory = plan_memory(graph, plan.jobs, inputs.stats != nullptr, options.threads, 1);
   print_plan(graph, plan, memory, std::string(plan.jobs.size(), '0'), options.out, 1);

@@ -1,7 +1,9 @@
 #pragma once
 #include <string>
+#include <vector>
 
 #include "experiments/quantize/quantize_config.h"
+#include "experiments/quantize/quantize_lora.h"
 #include "experiments/quantize/ranks.h"
 
 namespace svdlab {
@@ -11,6 +13,7 @@ struct QuantizeOptions {
   std::string statistics;  ///< file that `svdlab calibrate` wrote, or ""
   std::string out;         ///< folder, see core/io/compressed_file.h
   QuantizeConfig config;
+  std::vector<LoraChoice> loras;  ///< merged into the weights before they are quantized
   int threads = 0;  ///< workers of each rank; 0: as many as cores and memory allow. Scheduling only
 };
 

@@ -1,4 +1,6 @@
 #pragma once
+#include <algorithm>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 #include <vector>
@@ -17,6 +19,23 @@ namespace svdlab::testing {
 inline bool all_groups() {
   const char* value = std::getenv("SVDLAB_ALL_GROUPS");
   return value != nullptr && std::string(value) == "1";
+}
+
+/// With all groups: SVDLAB_GROUPS=10:20 takes those of a run in pieces.
+inline void keep_piece(std::vector<CompressionJob>& jobs) {
+  const char* value = std::getenv("SVDLAB_GROUPS");
+  if (value == nullptr) return;
+  size_t begin = 0, end = 0;
+  ASSERT_EQ(std::sscanf(value, "%zu:%zu", &begin, &end), 2) << value;
+  end = std::min(end, jobs.size());
+  ASSERT_LT(begin, end) << value;
+  jobs = {jobs.begin() + static_cast<int64_t>(begin), jobs.begin() + static_cast<int64_t>(end)};
+}
+
+/// Fewer groups than these, and a run says nothing.
+inline size_t least_groups() {
+  if (!all_groups()) return 2;
+  return std::getenv("SVDLAB_GROUPS") != nullptr ? 1 : 20;
 }
 
 /// The embedded model, statistics of its groups, and its W4A4 groups as one plan of a scheme and recipe sees
@@ -43,7 +62,9 @@ class EmbeddedGroups {
     for (const char* name : {"transformer_blocks.0.attn.to_out.0", "single_transformer_blocks.3.proj_out"})
       for (const CompressionJob& job : all)
         if (job.shares.front().group->name == name) out.push_back(job);
-    return all_groups() ? all : out;
+    if (!all_groups()) return out;
+    keep_piece(all);
+    return all;
   }
 
   static Plan plan(const std::string& scheme, const std::string& recipe) {

@@ -7,6 +7,7 @@
 #include "core/base/names.h"
 #include "core/io/mapped_file.h"
 #include "core/ir/gram_check.h"
+#include "core/models/linear_model.h"
 #include "lowrank/problem_checks.h"
 
 namespace svdlab {
@@ -68,7 +69,7 @@ void check_gradients(const QuantizeInputs& inputs, const std::vector<Compression
 
 QuantizeInputs::QuantizeInputs(const std::string& model_folder, const std::string& statistics)
     : watch(read_files(model_folder, statistics)),
-      model(load_model(model_folder)),
+      model(load_quantizable(model_folder)),
       stats(statistics.empty() ? nullptr : std::make_unique<StatsFile>(statistics)) {}
 
 StatsMap QuantizeInputs::load_stats(const CompressionJob& job) const {

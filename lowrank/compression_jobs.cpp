@@ -49,7 +49,7 @@ std::vector<CompressionJob> divided(const Graph& graph, const CompressionJob& wh
 }
 
 GroupProblem make_problem(const Graph& graph, const StatsMap& stats, const CompressionJob::Share& share,
-                          const Scheme& scheme) {
+                          const PlanRule& rule) {
   GroupProblem p;
   std::map<int, int> position;
   for (const int linear : share.linears) {
@@ -68,7 +68,9 @@ GroupProblem make_problem(const Graph& graph, const StatsMap& stats, const Compr
   p.stats = found == stats.end() ? nullptr : &found->second;
   p.name = share.group->name;
   p.segments = graph.linears[share.linears.front()].segments;
-  p.scheme = scheme;
+  if (rule.recipe.joint_segments && p.segments.size() > 1)
+    p.segments = {{0, p.channels(), Producer::kConcat}};
+  p.scheme = rule.scheme;
   SVDLAB_REQUIRE(!p.stats || p.stats->channels() == p.channels(), Errc::kInput, "statistics of group ",
                  p.name, " have ", p.stats ? p.stats->channels() : 0, " channels, its weights ",
                  p.channels());
@@ -104,7 +106,7 @@ std::vector<GroupProblem> group_problems(const Graph& graph, const StatsMap& sta
                                          const CompressionJob& job) {
   std::vector<GroupProblem> problems;
   for (const CompressionJob::Share& share : job.shares)
-    problems.push_back(make_problem(graph, stats, share, job.rule->scheme));
+    problems.push_back(make_problem(graph, stats, share, *job.rule));
   return problems;
 }
 

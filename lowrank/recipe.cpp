@@ -56,6 +56,13 @@ Scoring read_scoring(Fields& fields, Scoring fallback) {
   return static_cast<Scoring>(found - kScorings.begin());
 }
 
+bool read_joint_segments(Fields& fields, bool fallback) {
+  const std::string name = fields.text("segments", fallback ? "joint" : "split");
+  SVDLAB_REQUIRE(name == "joint" || name == "split", Errc::kConfig, fields.where(), ": `",
+                 fields.path_of("segments"), "` must be joint or split, not ", name);
+  return name == "joint";
+}
+
 Recipe preset_recipe(const std::string& name, const std::string& where, const std::string& path) {
   std::vector<std::string> names;
   for (const MethodPreset& preset : method_presets()) {
@@ -82,6 +89,7 @@ Value Recipe::to_value() const {
   v.at_or_add("weights") = stage_value(weights, weight_options);
   if (activations != "dynamic") v.at_or_add("activations") = stage_value(activations, activation_options);
   if (branch != "none") v.at_or_add("branch") = stage_value(branch, branch_options);
+  if (joint_segments) v.at_or_add("segments") = Value::text("joint");
   if (score != Scoring::kAuto) v.at_or_add("score") = Value::text(kScorings[static_cast<int>(score)]);
   return v;
 }
@@ -96,6 +104,7 @@ Recipe parse_recipe(const Value& value, const std::string& path) {
   read_stage(fields.child("weights"), fields.path_of("weights"), r.weights, r.weight_options);
   read_stage(fields.child("activations"), fields.path_of("activations"), r.activations, r.activation_options);
   read_stage(fields.child("branch"), fields.path_of("branch"), r.branch, r.branch_options);
+  r.joint_segments = read_joint_segments(fields, r.joint_segments);
   r.score = read_scoring(fields, r.score);
   fields.finish();
   make_stages(r, path);

@@ -18,6 +18,9 @@ namespace svdlab {
 ///   bit
 ///   activations: {static: {percentile: 0.9995}}      absent: dynamic, as the scheme says
 ///   branch: {columns: {threshold: 6}}                what a branch of its own takes first; absent: nothing
+///   segments: joint                                  the parts of a concat are rounded under common scales;
+///                                                    default split: each on its own (Q-Diffusion), so that
+///                                                    what follows GELU can be shifted
 ///   score: tokens                                    what candidates are scored by, see Scoring; default
 ///   auto
 /// `preset: svdquant` starts from a named method (see method_presets) and the other keys change it.
@@ -37,6 +40,7 @@ struct Recipe {
   Value activation_options = Value::map();
   std::string branch = "none";
   Value branch_options = Value::map();
+  bool joint_segments = false;
   Scoring score = Scoring::kAuto;
 
   /// `weights: none`: linears under this recipe stay 16 bit whatever the scheme says.

@@ -1,6 +1,9 @@
 #include "quant/kronecker.h"
 
 #include <algorithm>
+#include <cstdlib>
+#include <limits>
+#include <utility>
 
 #include "core/base/error.h"
 
@@ -23,14 +26,14 @@ Tensor kronecker_rearranged(const Tensor& m, const KroneckerShape& s) {
 }
 
 KroneckerShape smallest_kronecker_shape(int64_t rows, int64_t cols) {
-  KroneckerShape best{1, 1};
-  int64_t least = 1 + rows * cols;
+  KroneckerShape best;
+  std::pair<int64_t, int64_t> least{std::numeric_limits<int64_t>::max(), 0};
   for (int64_t r = rows; r > 0; --r) {
     if (rows % r != 0) continue;
     for (int64_t c = 1; c <= cols; ++c) {
       if (cols % c != 0) continue;
-      const int64_t numbers = r * c + (rows / r) * (cols / c);
-      if (numbers < least) least = numbers, best = {r, c};
+      const std::pair cost{r * c + (rows / r) * (cols / c), std::abs(r - rows / r)};
+      if (cost < least) least = cost, best = {r, c};
     }
   }
   return best;

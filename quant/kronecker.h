@@ -17,7 +17,8 @@ struct KroneckerShape {
 Tensor kronecker_rearranged(const Tensor& m, const KroneckerShape& shape);
 
 /// The shape with the least storage per term, left_rows left_cols + rows cols / (left_rows left_cols); of
-/// those with as little, the one with the most rows on the left.
+/// those with as little, the one whose two factors are most alike in rows. (The other end of the list, one
+/// column times one row, is a low-rank term.)
 KroneckerShape smallest_kronecker_shape(int64_t rows, int64_t cols);
 
 /// Kronecker-product SVD of a matrix: m = sum over k of left_k (x) right_k, from the largest term on.

@@ -42,6 +42,8 @@ std::vector<Table> sensitivity(const Cell& cell, const CellContext& context, con
 std::vector<Table> spectrum_energy(const Cell& cell, const CellContext& context,
                                    const AnalysisOptions& options);
 std::vector<Table> outlier_rank(const Cell& cell, const CellContext& context, const AnalysisOptions& options);
+std::vector<Table> hidden_states(const Cell& cell, const CellContext& context,
+                                 const AnalysisOptions& options);
 std::vector<Table> timestep_ranges(const std::string& name, const CellContext& context);
 
 }  // namespace svdlab

@@ -1,6 +1,8 @@
 #include "core/runtime/compressed_linear.h"
+#include "core/runtime/fake_quantize.h"
 #include "core/runtime/precision.h"
 #include "eval/sqnr.h"
+#include "eval/zero_kernel.h"
 #include "experiments/analyze/analysis.h"
 #include "experiments/analyze/analysis_table.h"
 #include "experiments/analyze/moments.h"
@@ -21,7 +23,27 @@ InputFacts input_facts(const ActivationStats& stats) {
 
 struct LayerQuality {
   double bits_per_weight = 0, weight_sqnr_db = 0, output_sqnr_db = 0;
+  double weight_zero_share = 0, input_zero_share = 0;
 };
+
+/// Of the decoded inputs. Where codes are shifted no value is 0, so those columns do not count.
+double input_zero_share(const CompressedLinear& linear, const Tensor& tokens) {
+  const LowBitBranch* low = linear.low_bit();
+  ZeroKernel kernel;
+  if (low == nullptr || !low->activations) return kernel.share();
+  const OnlineTransform online = linear.online();
+  const Tensor rounded = fake_quantize(tokens, online, *low->activations, low->segments, low->ranges);
+  const bool shifts = low->activations->shift_after_gelu && !online.mixes_channels();
+  for (const Segment& s : low->segments)
+    if (!shifts || s.producer != Producer::kGelu) kernel.add(rounded.slice(1, s.begin, s.end));
+  return kernel.share();
+}
+
+double weight_zero_share(const CompressedLinear& linear) {
+  ZeroKernel kernel;
+  if (linear.low_bit() != nullptr) kernel.add(dequantize(linear.low_bit()->weight));
+  return kernel.share();
+}
 
 /// Outputs on the calibration's tokens, rounded to the 16-bit type as the next layer sees them.
 LayerQuality quality(const LinearSpec& spec, const CompressedLinear& linear, const Tensor& tokens) {
@@ -30,7 +52,8 @@ LayerQuality quality(const LinearSpec& spec, const CompressedLinear& linear, con
   if (spec.bias.defined()) expected = expected + spec.bias.to(at::kFloat);
   const Tensor actual = run_compressed(linear, tokens, Execution::kDequantized);
   return {linear.bits_per_weight(), sqnr_db(weight, linear.effective_weight()),
-          sqnr_db(round_to(expected, Precision::kBf16), round_to(actual, Precision::kBf16))};
+          sqnr_db(round_to(expected, Precision::kBf16), round_to(actual, Precision::kBf16)),
+          weight_zero_share(linear), input_zero_share(linear, tokens)};
 }
 
 }  // namespace
@@ -81,6 +104,8 @@ std::vector<Table> layer_errors_by_scheme(const Cell& cell, const CellContext& c
     numbers(t, "bits_per_weight").push_back(qualities[i].bits_per_weight);
     numbers(t, "weight_sqnr_db").push_back(qualities[i].weight_sqnr_db);
     numbers(t, "output_sqnr_db").push_back(qualities[i].output_sqnr_db);
+    numbers(t, "weight_zero_share").push_back(qualities[i].weight_zero_share);
+    numbers(t, "input_zero_share").push_back(qualities[i].input_zero_share);
   }
   return {t};
 }

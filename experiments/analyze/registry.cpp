@@ -61,7 +61,17 @@ const std::vector<Analysis>& analyses() {
        .tables = {"/timestep_ranges"},
        .cell = nullptr,
        .reference = timestep_ranges,
-       .whole_cell = true}};
+       .whole_cell = true},
+      {.name = "hidden",
+       .summary = "Matrix Nuclear-Norm of hidden states, 16 bit against quantized",
+       .schemes = "[int4, nvfp4]",
+       .methods = "[rtn, svdquant]",
+       .items = 4,
+       .steps = 10,
+       .trajectories = true,
+       .tables = {"/hidden_states"},
+       .cell = hidden_states,
+       .reference = nullptr}};
   return table;
 }
 

@@ -104,7 +104,8 @@ std::vector<Table> analysis_tables() {
       {"/layer_errors",
        {text_column("cell"), text_column("layer"), text_column("scheme"), text_column("method"),
         number_column("bits_per_weight", "bit"), number_column("weight_sqnr_db", "dB"),
-        number_column("output_sqnr_db", "dB")}},
+        number_column("output_sqnr_db", "dB"), number_column("weight_zero_share"),
+        number_column("input_zero_share")}},
       sensitivity_table(),
       {"/sensitivity_items",
        {text_column("cell"), text_column("mode"), text_column("unit"), text_column("item"),
@@ -120,7 +121,10 @@ std::vector<Table> analysis_tables() {
         number_column("smoothed_weight_absmax")}},
       {"/timestep_ranges",
        {text_column("cell"), text_column("group"), integer_column("step"), number_column("sigma"),
-        number_column("absmax"), number_column("rms"), number_column("max_over_median")}}};
+        number_column("absmax"), number_column("rms"), number_column("max_over_median")}},
+      {"/hidden_states",
+       {text_column("cell"), text_column("state"), integer_column("step"), number_column("sigma"),
+        number_column("nuclear_norm_16_bit"), number_column("nuclear_norm")}}};
 }
 
 }  // namespace svdlab

@@ -26,6 +26,7 @@ std::vector<AnalysisView> analysis_views(const ResultFile& results) {
     out.push_back(step_view(results.table("/trajectory"), results.table("/layer_steps"), *ranges));
     out.push_back(drift_view(*ranges));
   }
+  if (const Table* h = filled("/hidden_states")) out.push_back(hidden_view(*h));
   return out;
 }
 

@@ -32,6 +32,7 @@ AnalysisView sensitivity_view(const Table& sensitivity, const std::string& cell)
 AnalysisView spectrum_view(const Table& spectrum_energy);
 AnalysisView outlier_view(const Table& outlier_rank);
 AnalysisView step_view(const Table& trajectory, const Table& layer_steps, const Table& ranges);
+AnalysisView hidden_view(const Table& hidden_states);
 AnalysisView drift_view(const Table& ranges);
 
 /// The rows of /sensitivity with a cell and a mode, in their order.

@@ -114,6 +114,25 @@ void add_range_chart(report::HtmlPage& page, const Table& ranges) {
              "/timestep_ranges: a row of one colour needs one static scale, others would waste most of it.");
 }
 
+void add_hidden_maps(report::HtmlPage& page, const Table& hidden) {
+  for (const auto& [cell, cell_rows] : rows_by(hidden, "cell")) {
+    report::HeatMap map{.value_label = "quantized / 16 bit"};
+    for (const size_t row : cell_rows) {
+      const std::string &state = texts(hidden, "state")[row],
+                        step = std::to_string(integers(hidden, "step")[row]);
+      if (map.rows.empty() || map.rows.back() != state) map.rows.push_back(state);
+      if (map.rows.size() == 1) map.columns.push_back(step);
+      map.values.push_back(numbers(hidden, "nuclear_norm")[row] /
+                           numbers(hidden, "nuclear_norm_16_bit")[row]);
+    }
+    page.chart(
+        report::heat_map(map, {.title = "Directions of hidden states, " + cell, .x_label = "sampling step"}),
+        cell +
+            ": Matrix Nuclear-Norm of the quantized model's hidden states over the 16-bit model's, "
+            "from /hidden_states.");
+  }
+}
+
 }  // namespace
 
 void add_analyses(report::HtmlPage& page, const ResultFile& results) {
@@ -139,6 +158,7 @@ void add_analyses(report::HtmlPage& page, const ResultFile& results) {
                      .y_label = "max / median of channels"},
                     "mean over branches, from /outlier_rank.");
   if (const Table* t = find_table(results.tables, "/timestep_ranges")) add_range_chart(page, *t);
+  if (const Table* t = find_table(results.tables, "/hidden_states")) add_hidden_maps(page, *t);
 }
 
 }  // namespace svdlab

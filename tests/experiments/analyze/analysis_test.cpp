@@ -8,6 +8,7 @@
 
 #include "core/io/files.h"
 #include "core/io/yaml.h"
+#include "eval/matrix_nuclear_norm.h"
 #include "experiments/cli/command.h"
 #include "experiments/study/table_rows.h"
 #include "experiments/tables/run_views.h"
@@ -232,6 +233,52 @@ TEST_F(Analyze, RangesAreThoseOfTheReplayedInputs) {
   }
   EXPECT_EQ(ranges.rows(), 2 * graph.groups.size());
   EXPECT_GT(found.results.table("/layer_steps").rows(), 0u);
+}
+
+TEST_F(Analyze, HiddenStatesAreThoseOfTheReplayedRunAndEqualWhereNothingIsQuantized) {
+  AnalysisRequest r = request();
+  r.items = 1, r.schemes = "int4", r.methods = "bf16,rtn";
+  const StudyRun found = run("hidden", r);
+  const Table& h = found.results.table("/hidden_states");
+  Reference reference(analysis_study(analysis_named("hidden"), r), {}, dir_.file("reference"));
+  reference.ensure(1, {.threads = 1});
+  const Graph& graph = reference.model().graph;
+  std::map<std::string, double> expected;
+  reference.executor().run(
+      reference.sampler().inputs(reference.item(0), reference.trajectory(0).latents[1], 1),
+      [&](int node, const std::vector<Tensor>&, const Tensor& out) {
+        expected[graph.nodes[node].id] = matrix_nuclear_norm(out.reshape({-1, out.size(-1)}));
+      });
+  size_t seen = 0, changed = 0;
+  for (size_t i = 0; i < h.rows(); ++i) {
+    const double norm = numbers(h, "nuclear_norm")[i], norm16 = numbers(h, "nuclear_norm_16_bit")[i];
+    if (integers(h, "step")[i] == 1) testing::expect_close(norm16, expected.at(texts(h, "state")[i]), 1e-12);
+    if (texts(h, "cell")[i] == "int4/bf16") EXPECT_EQ(norm, norm16);
+    changed += norm != norm16;
+    ++seen;
+  }
+  EXPECT_EQ(seen, 2 * 2 * 5u);  // cells, steps, states: 4 of the double block, 1 of the single one
+  EXPECT_GT(changed, 6u);
+}
+
+TEST_F(Analyze, FinerCodesRoundLessToZero) {
+  AnalysisRequest r = request();
+  r.schemes = "int4,w8a8,w4a16-int4-g64";
+  const StudyRun found = run("layers", r);
+  const Table& e = found.results.table("/layer_errors");
+  std::map<std::string, std::map<std::string, size_t>> rows;
+  for (size_t i = 0; i < e.rows(); ++i) rows[texts(e, "layer")[i]][texts(e, "cell")[i]] = i;
+  for (const auto& [layer, row] : rows) {
+    SCOPED_TRACE(layer);
+    const size_t int4 = row.at("int4/rtn"), w8a8 = row.at("w8a8/rtn"), w4a16 = row.at("w4a16-int4-g64/rtn");
+    for (const char* column : {"weight_zero_share", "input_zero_share"}) {
+      EXPECT_GT(numbers(e, column)[int4], numbers(e, column)[w8a8]) << column;
+      EXPECT_LT(numbers(e, column)[int4], 0.6) << column;
+    }
+    EXPECT_EQ(numbers(e, "weight_zero_share")[int4], numbers(e, "weight_zero_share")[w4a16]);
+    EXPECT_TRUE(std::isnan(numbers(e, "input_zero_share")[w4a16]));
+  }
+  EXPECT_GT(rows.size(), 10u);
 }
 
 TEST_F(Analyze, LooksAtTheChosenCellOfAStudy) {

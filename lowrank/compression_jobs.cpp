@@ -77,6 +77,12 @@ GroupProblem make_problem(const Graph& graph, const StatsMap& stats, const Compr
   return p;
 }
 
+void add_bias(CompressedLinear& linear, const Tensor& bias) {
+  for (TimestepVariant& range : linear.ranges) add_bias(range.linear, bias);
+  if (linear.ranges.empty())
+    linear.bias = linear.bias.defined() ? linear.bias + bias : bias.to(at::kFloat).clone();
+}
+
 }  // namespace
 
 std::vector<CompressionJob> compression_jobs(const Graph& graph, const Plan& plan,
@@ -119,7 +125,7 @@ GroupCompression run_job(const Graph& graph, const StatsMap& stats, const Compre
   for (CompressionLog& log : out.log) log.seconds = seconds.count() / static_cast<double>(out.log.size());
   for (CompressedLinear& linear : out.linears)
     if (const Tensor& bias = graph.linears[graph.linear_index(linear.name)].bias; bias.defined())
-      linear.bias = linear.bias.defined() ? linear.bias + bias : bias.to(at::kFloat).clone();
+      add_bias(linear, bias);
   return out;
 }
 

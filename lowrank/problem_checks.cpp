@@ -50,6 +50,7 @@ std::string stage_that_needs_stats(const Recipe& r, const Stages& s) {
     return "low_rank.objective " + r.objective;
   if (s.activations->needs_stats()) return "activations " + r.activations;
   if (s.branch->needs_stats()) return "branch " + r.branch;
+  if (r.by_timestep) return "timesteps ranges";
   if (s.driver->needs_score() && r.rank > 0) return "driver " + r.driver;
   return "";
 }

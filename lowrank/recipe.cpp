@@ -56,6 +56,13 @@ Scoring read_scoring(Fields& fields, Scoring fallback) {
   return static_cast<Scoring>(found - kScorings.begin());
 }
 
+bool read_by_timestep(Fields& fields, bool fallback) {
+  const std::string name = fields.text("timesteps", fallback ? "ranges" : "all");
+  SVDLAB_REQUIRE(name == "ranges" || name == "all", Errc::kConfig, fields.where(), ": `",
+                 fields.path_of("timesteps"), "` must be ranges or all, not ", name);
+  return name == "ranges";
+}
+
 bool read_joint_segments(Fields& fields, bool fallback) {
   const std::string name = fields.text("segments", fallback ? "joint" : "split");
   SVDLAB_REQUIRE(name == "joint" || name == "split", Errc::kConfig, fields.where(), ": `",
@@ -90,6 +97,7 @@ Value Recipe::to_value() const {
   if (activations != "dynamic") v.at_or_add("activations") = stage_value(activations, activation_options);
   if (branch != "none") v.at_or_add("branch") = stage_value(branch, branch_options);
   if (joint_segments) v.at_or_add("segments") = Value::text("joint");
+  if (by_timestep) v.at_or_add("timesteps") = Value::text("ranges");
   if (score != Scoring::kAuto) v.at_or_add("score") = Value::text(kScorings[static_cast<int>(score)]);
   return v;
 }
@@ -105,6 +113,7 @@ Recipe parse_recipe(const Value& value, const std::string& path) {
   read_stage(fields.child("activations"), fields.path_of("activations"), r.activations, r.activation_options);
   read_stage(fields.child("branch"), fields.path_of("branch"), r.branch, r.branch_options);
   r.joint_segments = read_joint_segments(fields, r.joint_segments);
+  r.by_timestep = read_by_timestep(fields, r.by_timestep);
   r.score = read_scoring(fields, r.score);
   fields.finish();
   make_stages(r, path);
@@ -191,6 +200,8 @@ const std::vector<MethodPreset>& method_presets() {
       {"noisyquant", "uniform noise before rounding, its range searched (NoisyQuant)", "transform: noisy"},
       {"noisyquant-gaussian", "noisyquant with gaussian noise, as its program has it",
        "transform: {noisy: {law: gaussian}}"},
+      {"vidit-q", "smooth for each range of timesteps; grouping row (ViDiT-Q's balancing)",
+       "{preset: smooth, timesteps: ranges}"},
       {"repq", "per-channel scales and zero points moved into the weight (RepQ-ViT); affine activations",
        "{transform: repq, activations: {static: {step: 1}}, weights: affine}"},
       {"post", "powers of the square root of 2 as levels (ASQ/POST)", "weights: post"},

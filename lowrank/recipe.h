@@ -21,6 +21,9 @@ namespace svdlab {
 ///   segments: joint                                  the parts of a concat are rounded under common scales;
 ///                                                    default split: each on its own (Q-Diffusion), so that
 ///                                                    what follows GELU can be shifted
+///   timesteps: ranges                                an artefact for each range of timesteps that
+///   calibration
+///                                                    kept apart, by the whole recipe; default: one for all
 ///   score: tokens                                    what candidates are scored by, see Scoring; default
 ///   auto
 /// `preset: svdquant` starts from a named method (see method_presets) and the other keys change it.
@@ -41,6 +44,7 @@ struct Recipe {
   std::string branch = "none";
   Value branch_options = Value::map();
   bool joint_segments = false;
+  bool by_timestep = false;
   Scoring score = Scoring::kAuto;
 
   /// `weights: none`: linears under this recipe stay 16 bit whatever the scheme says.

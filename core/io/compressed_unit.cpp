@@ -44,6 +44,10 @@ class Storage final : public PartWriter {
     v.at_or_add("method") = Value::text(item.method);
     v.at_or_add("out_features") = Value::integer(linear.out_features());
     v.at_or_add("in_features") = Value::integer(linear.in_features());
+    if (!linear.ranges.empty()) {
+      v.at_or_add("ranges") = ranges_value(item);
+      return v;
+    }
     if (linear.smooth.defined()) {
       v.at_or_add("smooth") = shared(linear.name + ".smooth", linear.smooth);
     }
@@ -97,6 +101,20 @@ class Storage final : public PartWriter {
     if (known != shared_.end()) return Value::text(known->second);
     shared_.emplace_back(tensor, name);
     return add(store_values(name, tensor, ScaleFormat::kBf16));
+  }
+
+  // Each variant as a linear of its own name.
+  Value ranges_value(const UnitLinear& item) {
+    Value list = Value::list();
+    for (const TimestepVariant& range : item.linear.ranges) {
+      UnitLinear variant{range.linear, item.group, item.scheme, item.method};
+      variant.linear.name = concat(item.linear.name, '@', list.items.size());
+      Value v = Value::map();
+      v.at_or_add("upper") = Value::number(range.upper);
+      v.at_or_add("linear") = linear_value(variant);
+      list.items.push_back(v);
+    }
+    return list;
   }
 
   Value branch_value(const std::string& prefix, const LowBitBranch& branch) {

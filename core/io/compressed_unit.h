@@ -61,6 +61,8 @@ class StoredLinear {
     std::optional<StoredPart> extra;
   };
   std::vector<Branch> branches;
+  /// In place of bias, transform and branches: variants for ranges of timesteps, named `<name>@<i>`.
+  std::vector<std::pair<double, StoredLinear>> ranges;
 
   double bits() const;  ///< as CompressedLinear::bits(), without reading a tensor
   /// Names of all tensors this linear needs.
@@ -68,6 +70,9 @@ class StoredLinear {
   /// Bit for bit what was stored. `shared` hands tensors that several linears use from one call to the next,
   /// so that they stay shared by reference. Throws kInput when a tensor is missing or does not fit.
   CompressedLinear load(const SafetensorsFile& file, std::map<std::string, Tensor>& shared) const;
+
+ private:
+  void read_ranges(const Value& list, const std::string& where);
 };
 
 }  // namespace svdlab

@@ -127,6 +127,11 @@ StoredLinear::StoredLinear(const Value& description) {
   method = f.required_text("method");
   out_features = size_of(f, "out_features");
   in_features = size_of(f, "in_features");
+  if (const Value* list = f.child("ranges")) {
+    read_ranges(*list, f.where());
+    f.finish();
+    return;
+  }
   smooth = f.text("smooth", "");
   if (const Value* steps = f.child("then"))
     for (const Value& item : steps->items)
@@ -144,6 +149,26 @@ StoredLinear::StoredLinear(const Value& description) {
   for (const Value& item : list->items)
     branches.push_back(read_branch(item, concat("branches.", branches.size()), out_features, in_features));
   f.finish();
+}
+
+void StoredLinear::read_ranges(const Value& list, const std::string& where) {
+  SVDLAB_REQUIRE(!list.items.empty(), Errc::kConfig, where, ": linear ", name, " has no range of timesteps");
+  for (const Value& item : list.items) {
+    Fields f(item, concat("ranges.", ranges.size()));
+    const double upper = f.number("upper", 0);
+    const Value* linear = f.child("linear");
+    SVDLAB_REQUIRE(linear && f.has("upper") && (ranges.empty() || ranges.back().first < upper), Errc::kConfig,
+                   f.where(), ": range ", ranges.size(), " of linear ", name,
+                   " must have a linear and an upper end above that of the range before");
+    f.finish();
+    ranges.emplace_back(upper, StoredLinear(*linear));
+    const StoredLinear& variant = ranges.back().second;
+    SVDLAB_REQUIRE(
+        variant.ranges.empty() && variant.out_features == out_features && variant.in_features == in_features,
+        Errc::kConfig, f.where(), ": range ", ranges.size() - 1, " of linear ", name, " is ",
+        variant.out_features, " x ", variant.in_features, " and ", variant.ranges.size(), " ranges, not ",
+        out_features, " x ", in_features);
+  }
 }
 
 double StoredLinear::bits() const {
@@ -164,6 +189,7 @@ double StoredLinear::bits() const {
       sum += 16.0 * static_cast<double>(b.rank) * (cols / static_cast<double>(b.sharers) + rows);
     }
   }
+  for (const auto& [upper, variant] : ranges) sum += variant.bits();
   return sum;
 }
 
@@ -172,6 +198,8 @@ std::vector<std::string> StoredLinear::tensors() const {
   const auto add = [&](const std::string& tensor) {
     if (!tensor.empty()) out.push_back(tensor);
   };
+  for (const auto& [upper, variant] : ranges)
+    for (const std::string& tensor : variant.tensors()) add(tensor);
   add(smooth);
   add(bias);
   for (const Branch& b : branches)
@@ -199,6 +227,11 @@ CompressedLinear StoredLinear::load(const SafetensorsFile& file,
   };
   CompressedLinear out;
   out.name = name;
+  for (const auto& [upper, variant] : ranges) {
+    out.ranges.push_back({upper, variant.load(file, shared)});
+    out.ranges.back().linear.name = name;
+  }
+  if (!ranges.empty()) return out;
   if (!smooth.empty()) out.smooth = once(smooth, {in_features});
   for (const StoredPart& step : then) out.then.push_back(load_step(step, in_features, file, shared));
   out.smooth_sharers = static_cast<int>(smooth_sharers);

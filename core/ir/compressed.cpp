@@ -69,12 +69,14 @@ Tensor dequantize(const QuantizedTensor& q) {
 }
 
 int64_t CompressedLinear::out_features() const {
+  if (!ranges.empty()) return ranges.front().linear.out_features();
   if (const LowBitBranch* branch = low_bit()) return branch->weight.rows();
   if (const LowRankBranch* branch = low_rank()) return branch->up.size(0);
   throw Error(Errc::kInput, concat("compressed linear '", name, "' has no branch"));
 }
 
 int64_t CompressedLinear::in_features() const {
+  if (!ranges.empty()) return ranges.front().linear.in_features();
   if (const LowBitBranch* branch = low_bit()) return branch->weight.cols();
   if (const LowRankBranch* branch = low_rank()) return branch->down.size(1);
   throw Error(Errc::kInput, concat("compressed linear '", name, "' has no branch"));
@@ -84,6 +86,8 @@ const LowBitBranch* CompressedLinear::low_bit() const { return first_branch<LowB
 const LowRankBranch* CompressedLinear::low_rank() const { return first_branch<LowRankBranch>(branches); }
 
 Tensor CompressedLinear::effective_weight() const {
+  SVDLAB_REQUIRE(ranges.empty(), Errc::kConfig, "linear '", name, "' has ", ranges.size(),
+                 " weights, one for each range of timesteps; take that of a range");
   const int64_t rows = out_features(), cols = in_features();
   Tensor sum = at::zeros({rows, cols}, at::kFloat), plain;
   for (const Branch& branch : branches)
@@ -104,6 +108,7 @@ Tensor CompressedLinear::effective_weight() const {
 double CompressedLinear::bits() const {
   double sum = online().bits() / smooth_sharers;
   for (const Branch& branch : branches) sum += std::visit([](const auto& b) { return b.bits(); }, branch);
+  for (const TimestepVariant& range : ranges) sum += range.linear.bits();
   return sum;
 }
 

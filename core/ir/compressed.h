@@ -84,6 +84,8 @@ struct KroneckerBranch {
 
 using Branch = std::variant<LowBitBranch, LowRankBranch, SparseBranch, ColumnsBranch, KroneckerBranch>;
 
+struct TimestepVariant;
+
 /// The one artefact of compression: y = bias + sum of the branches' outputs, rounded once to the 16-bit type
 /// at the end; everything between is fp32. Low-bit and low-rank branches see T(x), the online transform of x;
 /// what its constant adds to y is already taken out of `bias`.
@@ -94,6 +96,9 @@ struct CompressedLinear {
   int smooth_sharers = 1;  ///< linears of the group that share T; each counts 1/smooth_sharers of its storage
   Tensor bias;             ///< [out_features] fp32 or undefined
   std::vector<Branch> branches;
+  /// A linear of its own for each range of timesteps, ascending, in place of everything above but the name;
+  /// usually empty. All of them count as storage.
+  std::vector<TimestepVariant> ranges;
 
   OnlineTransform online() const { return {smooth, then}; }
   int64_t out_features() const;
@@ -101,10 +106,16 @@ struct CompressedLinear {
   const LowBitBranch* low_bit() const;    ///< nullptr when absent
   const LowRankBranch* low_rank() const;  ///< nullptr when absent
   /// The dense matrix [out, in] that acts on the untransformed x when activations are not quantized. Of
-  /// columns that are chosen by the tokens: as when none is.
+  /// columns that are chosen by the tokens: as when none is. kConfig where there is one for each range.
   Tensor effective_weight() const;
   double bits() const;  ///< weights' storage: branches and T, not bias
   double bits_per_weight() const { return bits() / (static_cast<double>(out_features()) * in_features()); }
+};
+
+/// Serves timesteps above the range before and up to `upper`; the last one also what is above.
+struct TimestepVariant {
+  double upper = 0;
+  CompressedLinear linear;
 };
 
 /// Compressed layers of one model, by linear name; a linear that is absent runs in 16 bit.

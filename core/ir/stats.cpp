@@ -76,6 +76,14 @@ void ActivationStats::merge(const ActivationStats& other) {
   gram = gram + other.gram;
   offer(*this, other.reservoir, other.keys);
   for (const auto& [linear, sums] : other.fisher) fisher[linear].merge(sums);
+  if (ranges.empty()) ranges.resize(other.ranges.size());
+  SVDLAB_REQUIRE(ranges.size() == other.ranges.size(), Errc::kInput, "activation statistics of ",
+                 ranges.size(), " ranges of timesteps cannot take those of ", other.ranges.size());
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    ranges[i].upper = other.ranges[i].upper;
+    ranges[i].stats.capacity = capacity;
+    ranges[i].stats.merge(other.ranges[i].stats);
+  }
 }
 
 ActivationStats ActivationStats::without_channels(const Tensor& channels) const {
@@ -83,6 +91,7 @@ ActivationStats ActivationStats::without_channels(const Tensor& channels) const 
   for (Tensor* t : {&out.absmax, &out.min, &out.max, &out.sum}) *t = t->index_fill(0, channels, 0);
   out.gram = gram.index_fill(0, channels, 0).index_fill_(1, channels, 0);
   out.reservoir = reservoir.index_fill(1, channels, 0);
+  out.ranges.clear();
   return out;
 }
 
@@ -94,6 +103,8 @@ void ActivationStats::require_finite(const std::string& group) const {
                    channels(), " is NaN or infinite; check the model's weights and the calibration inputs");
   }
   for (const auto& [linear, sums] : fisher) sums.require_finite(linear);
+  for (const TimestepStats& range : ranges)
+    range.stats.require_finite(concat(group, " at timesteps up to ", range.upper));
 }
 
 }  // namespace svdlab

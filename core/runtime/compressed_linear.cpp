@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/ir/quantize.h"
+#include "core/ir/timestep_range.h"
 #include "kernels/gemm_codes.h"
 
 namespace svdlab {
@@ -64,6 +65,14 @@ struct PreparedLinear::State {
   OnlineTransform online = {};
   std::vector<Tensor> dense = {};            // per branch; kDequantized: low-bit weights [out, in]
   std::vector<Tensor> shift_responses = {};  // per branch; kCodes: see shift_response
+  std::vector<PreparedLinear> ranges = {};   // as in `linear`
+
+  Tensor run(const Tensor& input, std::optional<double> timestep) const {
+    if (ranges.empty()) return run(input);
+    SVDLAB_REQUIRE(timestep, Errc::kConfig, "has a variant for each of ", ranges.size(),
+                   " ranges of timesteps; say which timestep");
+    return ranges[range_at(linear.ranges, *timestep)].state_->run(input);
+  }
 
   // What the branches of one call see: the input, what is left of it beside ColumnsBranch, and T of that,
   // made by the first branch that needs it.
@@ -161,21 +170,24 @@ PreparedLinear::PreparedLinear(const CompressedLinear& linear, Execution executi
     : state_(std::make_unique<State>(State{linear, execution, linear.online()})) {
   for (const Branch& branch : state_->linear.branches)
     std::visit([this](const auto& b) { state_->prepare(b); }, branch);
+  for (const TimestepVariant& range : state_->linear.ranges)
+    state_->ranges.emplace_back(range.linear, execution);
 }
 PreparedLinear::~PreparedLinear() = default;
 PreparedLinear::PreparedLinear(PreparedLinear&&) noexcept = default;
 
-Tensor PreparedLinear::run(const Tensor& x) const {
+Tensor PreparedLinear::run(const Tensor& x, std::optional<double> timestep) const {
   const NoGradGuard no_grad;  // quantization has no gradient: a request for one must fail, not be wrong
   try {
-    return state_->run(x);
+    return state_->run(x, timestep);
   } catch (const Error& e) {
     throw Error(e.code(), concat("linear '", state_->linear.name, "': ", e.what()));
   }
 }
 
-Tensor run_compressed(const CompressedLinear& linear, const Tensor& x, Execution execution) {
-  return PreparedLinear(linear, execution).run(x);
+Tensor run_compressed(const CompressedLinear& linear, const Tensor& x, Execution execution,
+                      std::optional<double> timestep) {
+  return PreparedLinear(linear, execution).run(x, timestep);
 }
 
 }  // namespace svdlab

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 
 #include "core/ir/compressed.h"
 #include "core/runtime/fake_quantize.h"
@@ -17,7 +18,9 @@ enum class Execution {
 /// y = bias + Q(x_hat) W_q^T + (x_hat down^T) up^T + the other branches on x, every product accumulated and
 /// kept in fp32.
 /// @param x  [T, in] fp32 on the CPU, finite where activations are quantized, else kInput. No gradient.
-Tensor run_compressed(const CompressedLinear& linear, const Tensor& x, Execution execution);
+/// @param timestep  of all tokens; kConfig when it is missing and the linear has a variant for each range.
+Tensor run_compressed(const CompressedLinear& linear, const Tensor& x, Execution execution,
+                      std::optional<double> timestep = {});
 
 /// The columns that the branch takes of the tokens x [T, K]: int64, ascending.
 Tensor columns_taken(const ColumnsBranch& branch, const Tensor& x);
@@ -29,7 +32,8 @@ class PreparedLinear {
   explicit PreparedLinear(const CompressedLinear& linear, Execution execution);
   ~PreparedLinear();
   PreparedLinear(PreparedLinear&&) noexcept;
-  Tensor run(const Tensor& x) const;  ///< [T, in] -> [T, out], fp32, before the final rounding
+  /// [T, in] -> [T, out], fp32, before the final rounding.
+  Tensor run(const Tensor& x, std::optional<double> timestep = {}) const;
 
  private:
   struct State;

@@ -9,6 +9,17 @@
 namespace svdlab {
 namespace {
 
+/// The timestep of a whole batch; nothing without one.
+std::optional<double> common_timestep(const NamedTensors& inputs) {
+  const auto found = inputs.find("timestep");
+  if (found == inputs.end()) return {};
+  const Tensor t = found->second.to(at::kDouble);
+  const double first = t.min().item<double>(), last = t.max().item<double>();
+  SVDLAB_REQUIRE(first == last, Errc::kConfig, "timesteps ", first, " to ", last,
+                 " in one batch, and linears have a variant for each range; run one timestep at a time");
+  return first;
+}
+
 /// Ops whose output holds values of their inputs or must stay fp32: nothing to round.
 bool rounds(Op op) {
   switch (op) {
@@ -38,11 +49,18 @@ struct Executor::State {
   }
   Tensor convert(const Tensor& t) const { return t.defined() ? t.to(compute_type(t)) : t; }
 
-  Tensor linear(int index, const Tensor& x) const {
+  bool has_ranges() const {
+    if (options.compressed == nullptr) return false;
+    const auto& linears = options.compressed->linears;
+    return std::any_of(linears.begin(), linears.end(),
+                       [](const auto& l) { return !l.second.ranges.empty(); });
+  }
+
+  Tensor linear(int index, const Tensor& x, std::optional<double> timestep) const {
     if (const auto found = compressed.find(index); found != compressed.end()) {
       std::vector<int64_t> shape = x.sizes().vec();
       shape.back() = graph.linears[index].out_features();
-      return found->second.run(x.reshape({-1, x.size(-1)})).view(shape);
+      return found->second.run(x.reshape({-1, x.size(-1)}), timestep).view(shape);
     }
     const LinearSpec& spec = graph.linears[index];
     const bool cached = weights[index].defined();
@@ -50,10 +68,10 @@ struct Executor::State {
                       cached ? biases[index] : convert(spec.bias));
   }
 
-  Tensor evaluate(const Node& node, const std::vector<Tensor>& inputs) const {
+  Tensor evaluate(const Node& node, const std::vector<Tensor>& inputs, std::optional<double> timestep) const {
     Tensor out;
     if (node.op == Op::kLinear) {
-      out = linear(node.linear, inputs[0]);
+      out = linear(node.linear, inputs[0], timestep);
     } else {
       const Tensor parameter =
           node.parameter.empty() ? Tensor() : convert(graph.parameters.at(node.parameter));
@@ -107,8 +125,8 @@ Executor::Executor(const Graph& graph, Options options)
 
 Executor::~Executor() = default;
 
-Tensor Executor::run_node(int node, const std::vector<Tensor>& inputs) const {
-  return state_->evaluate(state_->graph.nodes.at(node), inputs);
+Tensor Executor::run_node(int node, const std::vector<Tensor>& inputs, std::optional<double> timestep) const {
+  return state_->evaluate(state_->graph.nodes.at(node), inputs, timestep);
 }
 
 Tensor Executor::run(const NamedTensors& inputs, const Observer& observer) const {
@@ -119,12 +137,13 @@ Tensor Executor::run(const NamedTensors& inputs, const Observer& observer) const
   for (const auto& [name, tensor] : inputs)
     SVDLAB_REQUIRE(std::find(known.begin(), known.end(), name) != known.end(), Errc::kConfig,
                    "the model has no input \"", name, "\"; nearest: \"", nearest(name, known), "\"");
+  const std::optional<double> timestep = state_->has_ranges() ? common_timestep(inputs) : std::nullopt;
   std::vector<Tensor> values(graph.nodes.size());
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];
     std::vector<Tensor> in;
     for (const int index : node.inputs) in.push_back(values[index]);
-    values[i] = node.op == Op::kInput ? state_->input(node, inputs) : state_->evaluate(node, in);
+    values[i] = node.op == Op::kInput ? state_->input(node, inputs) : state_->evaluate(node, in, timestep);
     if (observer) observer(static_cast<int>(i), in, values[i]);
     for (const int index : node.inputs)
       if (state_->last_use[index] == static_cast<int>(i) && index != graph.output) values[index] = Tensor();

@@ -36,7 +36,8 @@ class Executor {
   Tensor run(const NamedTensors& inputs, const Observer& observer = {}) const;
 
   /// Evaluates one node on given inputs: what a node-by-node comparison of backends uses.
-  Tensor run_node(int node, const std::vector<Tensor>& inputs) const;
+  /// @param timestep  see run_compressed.
+  Tensor run_node(int node, const std::vector<Tensor>& inputs, std::optional<double> timestep = {}) const;
 
  private:
   struct State;

@@ -9,6 +9,7 @@
 #include "core/base/names.h"
 #include "core/base/parallel.h"
 #include "core/base/rng.h"
+#include "core/ir/timestep_range.h"
 #include "core/runtime/single_thread.h"
 #include "experiments/calibrate/gradients.h"
 
@@ -83,7 +84,7 @@ int64_t calibration_bytes(const Graph& graph, const CalibrationOptions& options)
   int64_t one_set = 0;
   for (const LayerGroup& group : graph.groups) {
     const int64_t k = graph.linears[group.members.front()].in_features();
-    one_set += 8 * k * k + 4 * options.tokens * k;
+    one_set += (8 * k * k + 4 * options.tokens * k) * (1 + options.time_ranges);
   }
   int64_t largest = 0;
   for (size_t i = 0; options.gradients && i < graph.linears.size(); ++i) {
@@ -111,6 +112,19 @@ std::vector<int64_t> uniform_steps(int64_t item, int64_t items, int64_t steps, i
   return out;
 }
 
+std::vector<double> time_range_uppers(const std::vector<double>& sigmas, int64_t ranges) {
+  const int64_t steps = static_cast<int64_t>(sigmas.size()) - 1;
+  SVDLAB_REQUIRE(ranges > 0 && ranges <= steps, Errc::kConfig, "cannot make ", ranges,
+                 " ranges of timesteps of ", steps, " sampling steps");
+  std::vector<double> out;
+  for (int64_t r = ranges; r-- > 1;) {
+    const int64_t first = (r * steps + ranges - 1) / ranges;
+    out.push_back((sigmas[first - 1] + sigmas[first]) / 2);
+  }
+  out.push_back(sigmas.front());
+  return out;
+}
+
 StatsMap calibrate(const Model& model, const Conditioning& conditioning, const SamplingFacts& facts,
                    const CalibrationOptions& options, const std::function<void(int64_t, int64_t)>& progress) {
   const int64_t per_item = std::min(options.pairs_per_item, options.steps);
@@ -128,6 +142,10 @@ StatsMap calibrate(const Model& model, const Conditioning& conditioning, const S
       executor, model,
       {.steps = options.steps, .guidance = options.guidance, .facts = facts, .unconditional = unconditional});
   const auto observed = observed_nodes(model.graph);
+  std::vector<TimestepStats> ranges;
+  if (options.time_ranges > 0)
+    for (const double upper : time_range_uppers(sampler.sigmas(), options.time_ranges))
+      ranges.push_back({.upper = upper, .stats = {.capacity = options.tokens}});
   StatsMap total;
   Turnstile turnstile;
   int64_t done = 0;
@@ -149,9 +167,12 @@ StatsMap calibrate(const Model& model, const Conditioning& conditioning, const S
           const Tensor x = inputs[0].reshape({-1, inputs[0].size(-1)});
           ActivationStats& stats = part[found->second->name];
           stats.capacity = options.tokens;
-          stats.add(x,
-                    token_keys(Rng(options.seed, concat(found->second->name, '/', items[i].name, '/', step)),
-                               x.size(0)));
+          const Tensor keys = token_keys(
+              Rng(options.seed, concat(found->second->name, '/', items[i].name, '/', step)), x.size(0));
+          stats.add(x, keys);
+          if (ranges.empty()) return;
+          if (stats.ranges.empty()) stats.ranges = ranges;
+          stats.ranges[range_at(ranges, sampler.sigmas()[step])].stats.add(x, keys);
         };
         const NamedTensors inputs = sampler.inputs(items[i], trajectory.latents[step], step);
         executor.run(inputs, observe);

@@ -26,6 +26,8 @@ struct CalibrationOptions {
   int64_t pairs_per_item = 4;
   CalibrationSteps timesteps = CalibrationSteps::kRandom;
   int64_t tokens = 4096;  ///< capacity of each group's reservoir
+  /// > 0: statistics also of so many ranges of equally many sampling steps, see ActivationStats::ranges.
+  int64_t time_ranges = 0;
   uint64_t seed = 0;
   int64_t steps = 10;
   double guidance = 1.0;
@@ -38,6 +40,11 @@ struct CalibrationOptions {
 /// n = j * items + item of all takes the step that holds (n + 1/2) / (items * count) of the trajectory.
 /// Throws kConfig unless 0 < count <= steps.
 std::vector<int64_t> uniform_steps(int64_t item, int64_t items, int64_t steps, int64_t count);
+
+/// Upper ends of `ranges` ranges of timesteps, ascending, between the noise levels of a trajectory: each
+/// holds equally many of its steps, give or take one. Throws kConfig for more ranges than steps.
+/// @param sigmas  steps + 1 noise levels, descending.
+std::vector<double> time_range_uppers(const std::vector<double>& sigmas, int64_t ranges);
 
 /// Upper bound of the bytes calibration holds at once beyond the model and the activations of a run, which
 /// for gradients are kept until its backward pass.

@@ -11,7 +11,7 @@
 namespace svdlab {
 namespace {
 
-const std::string kTokens = ".tokens";
+const std::string kTokens = ".tokens", kUpper = ".upper";
 constexpr uint64_t kSampleEvery = uint64_t{16} << 20, kSampleBytes = uint64_t{64} << 10,
                    kSampledHead = uint64_t{4} << 20;
 
@@ -27,6 +27,17 @@ void for_each_field(Stats& s, const Visit& visit) {
   visit("keys", s.keys, at::kLong);
 }
 
+std::string range_name(const std::string& group, size_t range) { return concat(group, '@', range); }
+
+// All fields of the statistics of one group or range but gradients.
+void append_sums(const std::string& name, const ActivationStats& s, std::vector<StWrite>& tensors) {
+  tensors.push_back(
+      {.name = name + kTokens, .tensor = at::tensor(std::vector<int64_t>{s.tokens, s.capacity})});
+  for_each_field(s, [&](const char* field, const Tensor& t, at::ScalarType) {
+    tensors.push_back({.name = name + "." + field, .tensor = t});
+  });
+}
+
 std::string metadata_of(const SafetensorsFile& file, const std::string& key) {
   const auto found = file.metadata().find(key);
   return found == file.metadata().end() ? "" : found->second;
@@ -38,11 +49,12 @@ void save_stats(const std::string& path, const StatsMap& stats, const std::strin
                 const std::string& model_sha256) {
   std::vector<StWrite> tensors;
   for (const auto& [group, s] : stats) {
-    tensors.push_back(
-        {.name = group + kTokens, .tensor = at::tensor(std::vector<int64_t>{s.tokens, s.capacity})});
-    for_each_field(s, [&](const char* field, const Tensor& t, at::ScalarType) {
-      tensors.push_back({.name = group + "." + field, .tensor = t});
-    });
+    append_sums(group, s, tensors);
+    for (size_t i = 0; i < s.ranges.size(); ++i) {
+      append_sums(range_name(group, i), s.ranges[i].stats, tensors);
+      tensors.push_back(
+          {.name = range_name(group, i) + kUpper, .tensor = at::full({1}, s.ranges[i].upper, at::kDouble)});
+    }
     append_fisher(group, s, tensors);
   }
   std::map<std::string, std::string> metadata{{"fingerprint", fingerprint}};
@@ -55,13 +67,24 @@ StatsFile::StatsFile(const std::string& path) : file_(path) {
   model_sha256_ = metadata_of(file_, "model_sha256");
   if (model_sha256_.empty()) model_sha256_ = fingerprint_;
   for (const auto& [key, entry] : file_.entries())
-    if (key.size() > kTokens.size() && key.ends_with(kTokens))
-      check_group(key.substr(0, key.size() - kTokens.size()));
+    if (key.size() > kTokens.size() && key.ends_with(kTokens) && key.find('@') == std::string::npos) {
+      const std::string group = key.substr(0, key.size() - kTokens.size());
+      channels_[group] = checked_channels(group);
+    }
+  for (const auto& [group, channels] : channels_)
+    while (file_.entries().count(range_name(group, ranges_[group]) + kUpper)) {
+      const std::string range = range_name(group, ranges_[group]++);
+      const StEntry& upper = file_.entries().at(range + kUpper);
+      SVDLAB_REQUIRE(checked_channels(range) == channels && upper.dtype == StDtype::kF64 &&
+                         upper.shape == std::vector<int64_t>{1},
+                     Errc::kInput, path, ": \"", range, "\" must have ", channels,
+                     " channels and .upper [1] float64; make the statistics again");
+    }
   fisher_ = fisher_linears(file_, channels_);
 }
 
 // By the header alone: a tensor that is not aligned would be copied.
-void StatsFile::check_group(const std::string& group) {
+int64_t StatsFile::checked_channels(const std::string& group) const {
   const auto entry = [&](const std::string& field) -> const StEntry& {
     const auto found = file_.entries().find(group + field);
     SVDLAB_REQUIRE(found != file_.entries().end(), Errc::kInput, path(), ": \"", group, field,
@@ -85,33 +108,45 @@ void StatsFile::check_group(const std::string& group) {
                    field, "\" is ", to_string(e.dtype), " ", at::IntArrayRef(e.shape), ", must be ",
                    to_string(*dtype_of(type)), " ", at::IntArrayRef(shape), "; make the statistics again");
   });
-  channels_[group] = k;
+  return k;
 }
 
-ActivationStats StatsFile::load(const std::string& group) const {
-  SVDLAB_REQUIRE(channels_.count(group), Errc::kInput, path(), ": no statistics of group ", group);
+ActivationStats StatsFile::load_sums(const std::string& group) const {
   ActivationStats s;
   const Tensor counts = file_.tensor(group + kTokens);
   s.tokens = counts[0].item<int64_t>();
   s.capacity = counts[1].item<int64_t>();
   for_each_field(
       s, [&](const char* field, Tensor& t, at::ScalarType) { t = file_.tensor(concat(group, ".", field)); });
+  return s;
+}
+
+ActivationStats StatsFile::load(const std::string& group) const {
+  SVDLAB_REQUIRE(channels_.count(group), Errc::kInput, path(), ": no statistics of group ", group);
+  ActivationStats s = load_sums(group);
+  for (size_t i = 0; i < ranges_.at(group); ++i) {
+    const std::string range = range_name(group, i);
+    s.ranges.push_back({file_.tensor(range + kUpper).item<double>(), load_sums(range)});
+  }
   if (const auto found = fisher_.find(group); found != fisher_.end())
     for (const std::string& linear : found->second) s.fisher[linear] = load_fisher(file_, group, linear);
   return s;
 }
 
-bool StatsFile::has_gradients(const std::string& group, const std::string& linear) const {
+bool StatsFile::has_gradients(const std::string& group, const std::string& linear,
+                              FisherDetail detail) const {
+  if (detail == FisherDetail::kNone) return true;
   const auto found = fisher_.find(group);
-  return found != fisher_.end() &&
-         std::find(found->second.begin(), found->second.end(), linear) != found->second.end();
+  const bool means = found != fisher_.end() &&
+                     std::find(found->second.begin(), found->second.end(), linear) != found->second.end();
+  return means && (detail == FisherDetail::kMeans || load_fisher(file_, group, linear).full.defined());
 }
 
 void StatsFile::drop(const std::string& group) const {
-  const std::string prefix = group + ".";
-  for (auto entry = file_.entries().lower_bound(prefix);
-       entry != file_.entries().end() && entry->first.starts_with(prefix); ++entry)
-    drop_mapped_pages(entry->second.data, entry->second.bytes);
+  for (const std::string& prefix : {group + ".", group + "@"})
+    for (auto entry = file_.entries().lower_bound(prefix);
+         entry != file_.entries().end() && entry->first.starts_with(prefix); ++entry)
+      drop_mapped_pages(entry->second.data, entry->second.bytes);
 }
 
 std::string sampled_sha256(const std::string& path) {

@@ -9,8 +9,9 @@
 namespace svdlab {
 
 /// Statistics as one safetensors file: `<group>.absmax`, `.min`, `.max`, `.sum`, `.gram`, `.reservoir`,
-/// `.keys`, and `.tokens` [2] int64 (seen, capacity of the reservoir), and gradients where they were
-/// collected (fisher_file.h); metadata hold `fingerprint`, a hash of whatever they were made from, and, where
+/// `.keys`, and `.tokens` [2] int64 (seen, capacity of the reservoir), gradients where they were
+/// collected (fisher_file.h), the same fields of `<group>@<i>` for range i of timesteps with `.upper` [1]
+/// fp64 where ranges were; metadata hold `fingerprint`, a hash of whatever they were made from, and, where
 /// that is more than the model, `model_sha256`.
 void save_stats(const std::string& path, const StatsMap& stats, const std::string& fingerprint,
                 const std::string& model_sha256 = "");
@@ -26,19 +27,21 @@ class StatsFile {
   /// model_hash() of the model they belong to; "" when the file does not say.
   const std::string& model_sha256() const { return model_sha256_; }
   const std::map<std::string, int64_t>& channels() const { return channels_; }  ///< by group
-  /// True: gradients of this linear of the group are in it.
-  bool has_gradients(const std::string& group, const std::string& linear) const;
+  /// True: gradients of this linear of the group are in it, in that detail.
+  bool has_gradients(const std::string& group, const std::string& linear, FisherDetail detail) const;
   /// The group's statistics, as views of the mapped file: read-only memory.
   ActivationStats load(const std::string& group) const;
   /// Gives the group's pages back to the system.
   void drop(const std::string& group) const;
 
  private:
-  void check_group(const std::string& group);
+  int64_t checked_channels(const std::string& group) const;
+  ActivationStats load_sums(const std::string& group) const;
 
   SafetensorsFile file_;
   std::string fingerprint_, model_sha256_;
   std::map<std::string, int64_t> channels_;
+  std::map<std::string, size_t> ranges_;                    // group -> ranges of timesteps
   std::map<std::string, std::vector<std::string>> fisher_;  // group -> linears with gradients
 };
 

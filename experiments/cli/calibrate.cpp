@@ -24,6 +24,8 @@ int calibrate_command(const std::vector<std::string>& arguments) {
                 "of each item");
   options.add()("timesteps", po::value<std::string>()->default_value("random"),
                 "steps of an item: random, or uniform (evenly spaced, every step as often)");
+  options.add()("time-ranges", po::value<int64_t>(&c.time_ranges)->default_value(0),
+                "statistics of so many ranges of sampling steps, too");
   options.add()("tokens", po::value<int64_t>(&c.tokens)->default_value(c.tokens),
                 "tokens kept of each group");
   options.add()("seed", po::value<int64_t>()->default_value(0), "of items, steps and tokens");

@@ -53,14 +53,16 @@ void check_gradients(const QuantizeInputs& inputs, const std::vector<Compression
   if (!inputs.stats) return;
   for (const CompressionJob& job : jobs) {
     const Recipe& recipe = job.rule->recipe;
-    if (fisher_detail(recipe, make_stages(recipe, "")) == FisherDetail::kNone) continue;
+    const Stages stages = make_stages(recipe, "");
+    const FisherDetail detail = fisher_detail(recipe, stages);
     for (const CompressionJob::Share& share : job.shares)
       for (const int l : share.linears) {
         const std::string& linear = inputs.model.graph.linears[l].name;
-        SVDLAB_REQUIRE(inputs.stats->has_gradients(share.group->name, linear), Errc::kInput,
-                       inputs.stats->path(), ": no gradients of ", linear, ", which low_rank.objective ",
-                       recipe.objective, " needs; collect them with svdlab calibrate ", inputs.model.path,
-                       " --fisher");
+        SVDLAB_REQUIRE(inputs.stats->has_gradients(share.group->name, linear, detail), Errc::kInput,
+                       inputs.stats->path(), ": no gradients of ", linear, ", which ",
+                       stage_that_needs_gradients(recipe, stages),
+                       " needs; collect them with svdlab calibrate ", inputs.model.path, " ",
+                       gradients_option(detail, share.group->name));
       }
   }
 }

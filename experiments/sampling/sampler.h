@@ -40,6 +40,7 @@ class Sampler {
   Tensor velocity(const SampleItem& item, const Tensor& latents, int64_t step,
                   const Executor::Observer& observer = {}) const;
   int64_t steps() const { return options_.steps; }
+  const std::vector<double>& sigmas() const { return sigmas_; }  ///< noise levels, steps + 1 of them
 
  private:
   const Executor& executor_;

@@ -22,6 +22,7 @@ std::string fingerprint_of(const CalibrationOptions& options, const OutlierDial&
   v.at_or_add("pairs_per_item") = Value::integer(options.pairs_per_item);
   v.at_or_add("tokens") = Value::integer(options.tokens);
   if (options.timesteps == CalibrationSteps::kUniform) v.at_or_add("timesteps") = Value::text("uniform");
+  if (options.time_ranges > 0) v.at_or_add("time_ranges") = Value::integer(options.time_ranges);
   v.at_or_add("seed") = Value::integer(static_cast<int64_t>(options.seed));
   v.at_or_add("steps") = Value::integer(options.steps);
   v.at_or_add("numerics") = Value::integer(kNumericsVersion);
@@ -44,16 +45,22 @@ FisherDetail fisher_detail(const StudyConfig& study) {
   return most;
 }
 
-void ask_for_gradients(const StudyConfig& study, const Graph& graph, CalibrationOptions& options) {
-  const FisherDetail detail = fisher_detail(study);
-  options.gradients = detail != FisherDetail::kNone;
-  if (detail == FisherDetail::kFull)
-    for (const LayerGroup& group : graph.groups) options.full_gradients.insert(group.name);
-}
-
 int affordable_threads(const Graph& graph, CalibrationOptions options) {
   while (options.threads > 1 && calibration_bytes(graph, options) > kMemoryBudget) --options.threads;
   return options.threads;
+}
+
+void ask_for_gradients(const StudyConfig& study, const Graph& graph, CalibrationOptions& options) {
+  const FisherDetail detail = fisher_detail(study);
+  options.gradients = detail != FisherDetail::kNone;
+  if (detail != FisherDetail::kFull) return;
+  int64_t bytes = 0;
+  for (const LinearSpec& linear : graph.linears) bytes += 8 * linear.weight.numel();
+  SVDLAB_REQUIRE(
+      bytes <= kMemoryBudget, Errc::kResource, "gradients of every weight would take ", bytes >> 20,
+      " MiB, a study keeps at most ", kMemoryBudget >> 20,
+      "; collect those of single groups with svdlab calibrate --fisher-full GROUP for svdlab quantize");
+  for (const LayerGroup& group : graph.groups) options.full_gradients.insert(group.name);
 }
 
 }  // namespace

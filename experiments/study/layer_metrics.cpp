@@ -58,7 +58,8 @@ std::vector<LayerError> layer_errors(const Reference& reference, const Compresse
         const auto observe = [&](int node, const std::vector<Tensor>& inputs, const Tensor& output) {
           const auto found = by_node.find(node);
           if (found == by_node.end()) return;
-          const Tensor y = prepared[found->second].run(inputs[0].reshape({-1, inputs[0].size(-1)}));
+          const Tensor y = prepared[found->second].run(inputs[0].reshape({-1, inputs[0].size(-1)}),
+                                                       reference.sampler().sigmas()[step]);
           sums[task][found->second] = pair_sums(output.reshape(y.sizes()), round_to(y, Precision::kBf16));
         };
         reference.executor().run(

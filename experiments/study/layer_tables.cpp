@@ -30,7 +30,9 @@ void layer_row(const std::string& cell, const Graph& graph, const CompressionLog
   integers(t, "in_features").push_back(spec.in_features());
   integers(t, "rank").push_back(log.rank);
   numbers(t, "bits_per_weight").push_back(linear.bits_per_weight());
-  numbers(t, "weight_sqnr_db").push_back(sqnr_db(spec.weight.to(at::kFloat), linear.effective_weight()));
+  numbers(t, "weight_sqnr_db")
+      .push_back(linear.ranges.empty() ? sqnr_db(spec.weight.to(at::kFloat), linear.effective_weight())
+                                       : std::nan(""));
   numbers(t, "output_sqnr_db").push_back(sqnr_db_of(total));
   numbers(t, "output_rel_error").push_back(relative_error_of(total));
   numbers(t, "output_cosine").push_back(cosine_of(total));

@@ -82,6 +82,10 @@ CalibrationOptions parse_calibration(const Value& value, const Protocol& protoco
   // Not among the defaults: studies from before there was a choice keep their hash.
   c.timesteps = calibration_steps_named(f.text("timesteps", "random"),
                                         concat(f.where(), ": `", f.path_of("timesteps"), "`"));
+  c.time_ranges = f.integer("time_ranges", 0);
+  SVDLAB_REQUIRE(c.time_ranges >= 0 && c.time_ranges <= protocol.steps, Errc::kConfig, f.where(), ": `",
+                 f.path_of("time_ranges"), "` must be 0 to the protocol's steps, ", protocol.steps, ", not ",
+                 c.time_ranges);
   c.seed = seed_of(f);
   f.finish();
   c.steps = protocol.steps;

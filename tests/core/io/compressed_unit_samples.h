@@ -42,9 +42,81 @@ inline CompressedUnit sharing_unit(const std::string& prefix, const Scheme& sche
   return unit;
 }
 
+/// Linears of every kind of input: a static affine range for each segment behind an offset, with affine
+/// weights; a symmetric static range; cross ranges.
+inline CompressedUnit input_kinds_unit(const std::string& prefix) {
+  constexpr int64_t kRows = 24, kCols = 128;
+  Scheme scheme = scheme_named("w8a8");
+  TensorScheme& input = scheme.activations->tensor;
+  CompressedUnit unit;
+  const auto add = [&](const std::string& name) -> CompressedLinear& {
+    unit.push_back({random_compressed(prefix + name, kRows, kCols, 4, scheme), prefix + name, "own", "test"});
+    return unit.back().linear;
+  };
+  scheme.activations->range = Range::kCross;
+  scheme.activations->exponent = 0.15;
+  add("cross");
+  input.grouping = Grouping::kTensor;
+  scheme.activations->range = Range::kStatic;
+  std::get<LowBitBranch>(add("symmetric").branches[0]).ranges =
+      random_tensor({2, 2}, prefix + "ranges").abs() * at::tensor({1.0f, 0.0f});
+  input.format = NumberFormat::kAffine;
+  for (const int bits : {8, 3}) {
+    input.bits = bits;
+    CompressedLinear& linear = add("affine" + std::to_string(bits));
+    linear.then = {Offset{random_bf16({kCols}, prefix + "add")}};
+    linear.bias = random_tensor({kRows}, prefix + "bias");  // with the offset's response: no bf16 values
+    auto& branch = std::get<LowBitBranch>(linear.branches[0]);
+    branch.ranges = at::tensor({0.37f, 3.0f, 0.011f, 0.0f}).view({2, 2});
+    branch.weight.scheme.format = NumberFormat::kAffine;
+    branch.weight.scheme.bits = bits;
+    branch.weight.zeros = at::full({kRows, 1}, 3.0f);
+    encode(random_tensor({kRows, kCols}, prefix + "weight"), branch.weight);
+  }
+  return unit;
+}
+
 inline void expect_identical_tensors(const Tensor& actual, const Tensor& expected) {
   ASSERT_EQ(actual.defined(), expected.defined());
   if (expected.defined()) expect_identical(actual, expected);
+}
+
+inline void expect_identical_branches(const SparseBranch& actual, const SparseBranch& expected) {
+  EXPECT_EQ(actual.in_features, expected.in_features);
+  expect_identical(actual.starts, expected.starts);
+  expect_identical(actual.columns, expected.columns);
+  expect_identical(actual.values, expected.values);
+}
+inline void expect_identical_branches(const ColumnsBranch& actual, const ColumnsBranch& expected) {
+  EXPECT_EQ(actual.threshold, expected.threshold);
+  expect_identical(actual.columns, expected.columns);
+  expect_identical(actual.weight, expected.weight);
+}
+inline void expect_identical_branches(const KroneckerBranch& actual, const KroneckerBranch& expected) {
+  expect_identical(actual.left, expected.left);
+  expect_identical(actual.right, expected.right);
+}
+inline void expect_identical_branches(const LowRankBranch& actual, const LowRankBranch& expected) {
+  expect_identical(actual.down, expected.down);
+  expect_identical(actual.up, expected.up);
+  EXPECT_EQ(actual.sharers, expected.sharers);
+}
+inline void expect_identical_branches(const LowBitBranch& actual, const LowBitBranch& expected) {
+  const QuantizedTensor &got = actual.weight, &want = expected.weight;
+  EXPECT_EQ(got.scheme, want.scheme);
+  EXPECT_EQ(actual.activations, expected.activations);
+  expect_identical(got.codes, want.codes);
+  expect_identical(got.scales, want.scales);
+  EXPECT_EQ(got.tensor_scale, want.tensor_scale);
+  expect_identical_tensors(got.zeros, want.zeros);
+  expect_identical_tensors(got.codebook, want.codebook);
+  expect_identical_tensors(actual.ranges, expected.ranges);
+  ASSERT_EQ(actual.segments.size(), expected.segments.size());
+  for (size_t s = 0; s < expected.segments.size(); ++s) {
+    EXPECT_EQ(actual.segments[s].begin, expected.segments[s].begin);
+    EXPECT_EQ(actual.segments[s].end, expected.segments[s].end);
+    EXPECT_EQ(actual.segments[s].producer, expected.segments[s].producer);
+  }
 }
 
 /// Fails unless every field of both agrees bit for bit.
@@ -53,29 +125,21 @@ inline void expect_identical_linears(const CompressedLinear& actual, const Compr
   EXPECT_EQ(actual.smooth_sharers, expected.smooth_sharers);
   expect_identical_tensors(actual.smooth, expected.smooth);
   expect_identical_tensors(actual.bias, expected.bias);
+  ASSERT_EQ(actual.then.size(), expected.then.size());
+  for (size_t i = 0; i < expected.then.size(); ++i) {
+    ASSERT_EQ(actual.then[i].index(), expected.then[i].index());
+    const Tensor x = at::eye(expected.in_features());
+    expect_identical(OnlineTransform({}, {actual.then[i]}).apply(x),
+                     OnlineTransform({}, {expected.then[i]}).apply(x));
+  }
   ASSERT_EQ(actual.branches.size(), expected.branches.size());
   for (size_t i = 0; i < expected.branches.size(); ++i) {
     ASSERT_EQ(actual.branches[i].index(), expected.branches[i].index());
-    if (const auto* want = std::get_if<LowBitBranch>(&expected.branches[i])) {
-      const auto& got = std::get<LowBitBranch>(actual.branches[i]);
-      EXPECT_EQ(got.weight.scheme, want->weight.scheme);
-      EXPECT_EQ(got.activations, want->activations);
-      expect_identical(got.weight.codes, want->weight.codes);
-      expect_identical(got.weight.scales, want->weight.scales);
-      EXPECT_EQ(got.weight.tensor_scale, want->weight.tensor_scale);
-      ASSERT_EQ(got.segments.size(), want->segments.size());
-      for (size_t s = 0; s < want->segments.size(); ++s) {
-        EXPECT_EQ(got.segments[s].begin, want->segments[s].begin);
-        EXPECT_EQ(got.segments[s].end, want->segments[s].end);
-        EXPECT_EQ(got.segments[s].producer, want->segments[s].producer);
-      }
-    } else {
-      const auto& low = std::get<LowRankBranch>(expected.branches[i]);
-      const auto& got_low = std::get<LowRankBranch>(actual.branches[i]);
-      expect_identical(got_low.down, low.down);
-      expect_identical(got_low.up, low.up);
-      EXPECT_EQ(got_low.sharers, low.sharers);
-    }
+    std::visit(
+        [&](const auto& want) {
+          expect_identical_branches(std::get<std::decay_t<decltype(want)>>(actual.branches[i]), want);
+        },
+        expected.branches[i]);
   }
 }
 

@@ -69,6 +69,42 @@ TEST_F(Calibrate, RefusesPairsThatDoNotSplitAndDamagedFiles) {
   EXPECT_TRUE(testing::throws_error([&] { load_stats(folder_.file("bad.safetensors")); }, Errc::kInput));
 }
 
+TEST_F(Calibrate, RangesOfTimestepsAddUpToTheWholeAndLeaveItAsItWas) {
+  CalibrationOptions options{.pairs = 8, .pairs_per_item = 4, .tokens = 100, .steps = 4};
+  const StatsMap plain = collect(options);
+  options.time_ranges = 2;
+  const StatsMap split = collect(options);
+  expect_equal(split, plain);
+  options.threads = 2;
+  const StatsMap threads = collect(options);
+  save_stats(folder_.file("stats.safetensors"), split, "ranges");
+  const StatsMap stored = load_stats(folder_.file("stats.safetensors")).stats;
+  ASSERT_EQ(stored.size(), plain.size());
+  for (const auto& [group, s] : split) {
+    EXPECT_TRUE(plain.at(group).ranges.empty());
+    ASSERT_EQ(s.ranges.size(), 2u) << group;
+    ActivationStats sum = s.ranges[0].stats;
+    sum.merge(s.ranges[1].stats);
+    EXPECT_EQ(sum.tokens, s.tokens);
+    EXPECT_EQ(s.ranges[0].stats.tokens, s.ranges[1].stats.tokens) << "two of four steps each";
+    testing::expect_identical(sum.absmax, s.absmax);
+    testing::expect_identical(sum.reservoir, s.reservoir);
+    testing::expect_close(sum.gram, s.gram, 1e-12);
+    for (size_t i = 0; i < 2; ++i) {
+      EXPECT_EQ(stored.at(group).ranges.at(i).upper, s.ranges[i].upper);
+      expect_equal({{group, stored.at(group).ranges[i].stats}}, {{group, s.ranges[i].stats}});
+      expect_equal({{group, threads.at(group).ranges.at(i).stats}}, {{group, s.ranges[i].stats}});
+    }
+  }
+}
+
+TEST(TimeRanges, HoldEquallyManyStepsEach) {
+  EXPECT_EQ(time_range_uppers({1, 0.75, 0.5, 0.25, 0}, 2), (std::vector<double>{0.625, 1}));
+  EXPECT_EQ(time_range_uppers({1, 0.75, 0.5, 0.25, 0}, 1), (std::vector<double>{1}));
+  EXPECT_EQ(time_range_uppers({1, 0.75, 0.5, 0.25, 0}, 4), (std::vector<double>{0.375, 0.625, 0.875, 1}));
+  EXPECT_TRUE(testing::throws_error([] { time_range_uppers({1, 0.5, 0}, 3); }, Errc::kConfig, {"3", "2"}));
+}
+
 TEST(UniformSteps, OfAnItemAreEvenlySpacedAndOverAllItemsEveryStepIsTakenAsOften) {
   for (const auto& [items, steps, count] : std::vector<std::array<int64_t, 3>>{
            {32, 10, 4}, {5, 10, 4}, {1, 10, 1}, {8, 3, 3}, {7, 50, 8}, {128, 20, 1}}) {

@@ -53,6 +53,19 @@ class LayerErrors : public ::testing::Test {
   std::unique_ptr<Reference> reference_;
 };
 
+TEST_F(LayerErrors, AVariantIsMeasuredAtItsOwnTimesteps) {
+  const std::string a = "transformer_blocks.0.attn.to_q";
+  const std::vector<double>& sigmas = reference_->sampler().sigmas();
+  CompressedModel model;
+  model.linears[a] = {.name = a};
+  model.linears[a].ranges = {{(sigmas[0] + sigmas[1]) / 2, exact(a)}, {sigmas[0], rounded(a)}};
+  const auto errors = layer_errors(*reference_, model, kItems, {.threads = 2});
+  ASSERT_EQ(errors.at(0).steps.size(), 3u);
+  EXPECT_GT(errors[0].steps[0].difference, 0);  // the first step has the largest timestep
+  EXPECT_EQ(errors[0].steps[1].difference, 0);
+  EXPECT_EQ(errors[0].steps[2].difference, 0);
+}
+
 TEST_F(LayerErrors, AnExactLayerHasNoErrorAndARoundedOneWhatItsWeightsSay) {
   const std::string a = "transformer_blocks.0.attn.to_q", b = "single_transformer_blocks.0.proj_out";
   CompressedModel model;

@@ -69,6 +69,22 @@ TEST_F(RunStudy, MeasuresEveryCellAgainstThe16BitRun) {
   EXPECT_EQ(done.results.table("/samples").rows(), 25u);
 }
 
+TEST_F(RunStudy, MethodsByTimestepNeedRangesAndCountEveryVariant) {
+  const std::string cells = "protocol: {items: 2, steps: 2}, schemes: [w8a8], methods: [smooth, vidit-q]";
+  const Table without = run(study(cells)).results.table("/cells");
+  EXPECT_EQ(texts(without, "status").at(2), "skipped");
+  EXPECT_NE(texts(without, "message")[2].find("time_ranges"), std::string::npos)
+      << texts(without, "message")[2];
+  StudyConfig with = study(cells);
+  with.calibration.time_ranges = 2;
+  const Table ranges = run(with, "ranges").results.table("/cells");
+  ASSERT_EQ(texts(ranges, "status").at(2), "ok") << texts(ranges, "message")[2];
+  EXPECT_EQ(numbers(ranges, "output_sqnr_db")[1], numbers(without, "output_sqnr_db")[1]);
+  EXPECT_GT(numbers(ranges, "bits_per_weight")[2], 1.8 * numbers(ranges, "bits_per_weight")[1]);
+  EXPECT_GT(numbers(ranges, "output_sqnr_db")[2], 10);
+  EXPECT_GT(numbers(ranges, "psnr_db")[2], 20);
+}
+
 TEST_F(RunStudy, StoresWhatItReturnsAndThePicturesItNames) {
   const StudyRun done = run(small_study());
   testing::expect_same_tables(load_results(done.folder + "/results.h5").tables, done.results.tables, true);

@@ -1,22 +1,18 @@
 #pragma once
-#include <cstdint>
 #include <vector>
 
 namespace svdlab {
 
-/// The orders that hadamard_base knows, beside 2.
-inline constexpr int kHadamardBases[] = {3, 5, 7, 12, 20, 28};
-
-/// Small matrices B with B B^T = order I, row-major, from which transforms of other lengths are built.
+/// Matrices B of order 3, 5, 7, 12, 20 or 28 with B B^T = order I, row-major, from which transforms of other
+/// lengths are built.
 ///   12, 20   Hadamard, entries +-1: Paley's first construction over the integers modulo 11 and 19.
 ///   28       Hadamard: Paley's second construction modulo 13 (his first would need a field of 27).
 ///   3, 5, 7  a Hadamard matrix exists for 1, 2 and multiples of 4 only. These are orthogonal and as flat as
-///            any we know, for a flat matrix is what spreads an outlier best: the largest entry is 1.155 for
-///            3
-///            ((1, -2, -2) / 3 and its turns, times the root of 3), 1.220 for 5 (rows of 2, 3, 6, 6, 6 over
-///            11) and 1.180 for 7 (two values, where the Fano plane has a point on a line and where it has
-///            not); 1 is out of reach, a cosine transform has 1.414. A search from 60 random starts found
-///            nothing flatter.
+///            any we know, for a flat matrix spreads an outlier best. Their largest entries: 1.155 for 3,
+///            rows of 1, 2, 2 over 3 times the root of 3; 1.220 for 5, rows of 2, 3, 6, 6, 6 over 11 times
+///            the root of 5; 1.180 for 7, two values, one where a line of the Fano plane has its points. 1 is
+///            out of reach, a cosine transform has 1.414, and a search from 60 random starts found nothing
+///            flatter.
 /// Throws kConfig for other orders.
 const std::vector<double>& hadamard_base(int order);
 

@@ -17,7 +17,7 @@ struct SearchStep {
 };
 
 struct TransformFit {
-  OnlineTransform online;         ///< its numbers are bf16 values
+  OnlineTransform online;         ///< its divisors and offsets hold bf16 values
   std::vector<SearchStep> tried;  ///< empty when nothing was searched
 };
 

@@ -77,7 +77,7 @@ std::vector<int64_t> smooth_numbers(int64_t below) {
 }
 
 TEST(HadamardBase, IsOrthogonalAndTheTrueOnesAreSigns) {
-  for (const int order : kHadamardBases) {
+  for (const int order : {3, 5, 7, 12, 20, 28}) {
     const std::vector<double>& b = hadamard_base(order);
     ASSERT_EQ(b.size(), static_cast<size_t>(order * order));
     double largest = 0;

@@ -22,8 +22,8 @@ namespace svdlab {
 ///                                                    default split: each on its own (Q-Diffusion), so that
 ///                                                    what follows GELU can be shifted
 ///   timesteps: ranges                                an artefact for each range of timesteps that
-///   calibration
-///                                                    kept apart, by the whole recipe; default: one for all
+///                                                    calibration kept apart, by the whole recipe; default:
+///                                                    one for all
 ///   score: tokens                                    what candidates are scored by, see Scoring; default
 ///   auto
 /// `preset: svdquant` starts from a named method (see method_presets) and the other keys change it.

@@ -7,8 +7,7 @@ namespace svdlab {
 /// One thing a study or command line can name.
 struct MethodHandle {
   /// preset, transform, driver, solver, objective, weights, activations, branch, scheme, analysis: a name of
-  /// that catalogue. calibration: a setting of a study's `calibration`; "scheme option": one of a scheme's
-  /// `activations`.
+  /// that catalogue. recipe: a key of a recipe with its value; calibration: one of a study's `calibration`.
   std::string kind;
   std::string name;
 };

@@ -2,7 +2,6 @@
 #include "core/io/yaml.h"
 #include "experiments/analyze/analysis.h"
 #include "experiments/methods/catalogue.h"
-#include "experiments/study/scheme_config.h"
 #include "experiments/study/study_config.h"
 #include "lowrank/driver.h"
 #include "lowrank/objective.h"
@@ -48,10 +47,10 @@ void check_handle(const MethodHandle& h) {
     scheme_named(h.name);
   else if (h.kind == "analysis")
     analysis_named(h.name);
+  else if (h.kind == "recipe")
+    parse_recipe(yaml("{" + h.name + "}"), "");
   else if (h.kind == "calibration")
     parse_study(yaml("{study: check, schemes: [int4], methods: [rtn], calibration: {" + h.name + "}}"));
-  else if (h.kind == "scheme option")
-    parse_scheme("check", yaml("{base: w8a8, activations: {" + h.name + "}}"), "check");
   else
     throw Error(Errc::kConfig, concat("unknown kind of handle \"", h.kind, "\" for ", h.name));
 }

@@ -40,7 +40,7 @@ TEST(RelatedMethods, EveryHandleOfARowNamesSomethingThatCanBeBuilt) {
 
 TEST(RelatedMethods, AHandleThatNamesNothingIsRefused) {
   for (const char* kind : {"preset", "transform", "driver", "solver", "objective", "weights", "scheme",
-                           "activations", "branch", "analysis", "calibration", "scheme option", "nonsense"})
+                           "activations", "branch", "analysis", "calibration", "recipe", "nonsense"})
     EXPECT_TRUE(testing::throws_error(
         [&] {
           check_handle({kind, "nothing-of-the-kind"});

@@ -1,5 +1,7 @@
 // Smoothing before and behind a rotation.
 #include "core/io/yaml.h"
+#include "quant/rotator.h"
+#include "quant/smoothing_exponents.h"
 #include "quant/transform.h"
 #include "tests/quant/rotation_problems.h"
 
@@ -72,6 +74,37 @@ TEST(RotateSmooth, SmoothsInTheRotatedSpace) {
   expect_identical(std::get<Divide>(t.then[2]).by, stored(rotation.apply(group.x).abs().amax(0)));
   const Tensor largest = t.apply(group.x).abs().amax(0);
   EXPECT_LT((largest - 1).abs().max().item<double>(), 0.01);  // every rotated channel reaches 1
+}
+
+TEST(RotationTransform, EveryRotationIsATransformOfItsName) {
+  const RotationGroup group(testing::hard_inputs()[2].second);
+  for (const std::string& name : rotators().names()) {
+    SCOPED_TRACE(name);
+    const Value none = Value::map();
+    Fields options(none, "rotation");
+    const OnlineTransform direct({}, rotators().at(name)(options)->steps({&group.problem, 1}, {}));
+    const TransformFit f = fit(group, name, "{}");
+    expect_identical(f.online.apply(group.x), direct.apply(group.x));
+    EXPECT_TRUE(f.tried.empty());
+  }
+}
+
+TEST(SmoothingExponents, AreAPairOrAGrid) {
+  const auto read = [](const std::string& yaml) {
+    const Value options = parse_yaml(yaml, "test");
+    Fields fields(options, "smooth");
+    return read_exponents(fields);
+  };
+  ASSERT_EQ(read("{}").size(), 1u);
+  EXPECT_EQ(read("{alpha: 0.25}")[0].alpha, 0.25);
+  EXPECT_EQ(read("{alpha: 0.25}")[0].beta, 0.5);
+  ASSERT_EQ(read("{grid: 3}").size(), 5u);
+  EXPECT_EQ(read("{grid: 3}")[4].beta, 1.0 - 2.0 / 3);
+  const Spans spans{at::tensor({4.0, 0.0}, at::kDouble), at::tensor({0.25, 1.0}, at::kDouble)};
+  expect_identical(smoothing_vector(spans, {0.5, 0.5}), at::tensor({4.0f, 1.0f}));
+  EXPECT_FALSE(smoothing_vector(spans, {0, 0}).defined());
+  expect_identical(smoothing_vectors(spans, {{0, 0}})[0], at::ones({2}));
+  EXPECT_FALSE(smoothing_vectors(spans, {{0, 0}, {1, 0}})[0].defined());
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // The properties of FWSVD, LQ-LoRA and LoRD on layers of the embedded model, with its own gradients.
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "core/runtime/single_thread.h"
 #include "experiments/calibrate/calibrate.h"
 #include "lowrank/factors.h"
@@ -65,7 +67,9 @@ TEST_F(EmbeddedGradients, EveryLinearHasSomeAndTheyAreUnequal) {
     const WeightFisher& f = stats(linear.name).fisher.at(linear.name);
     EXPECT_EQ(f.samples, 4) << linear.name;
     const Tensor rows = f.row_mean();
-    EXPECT_TRUE(rows.max().item<double>() > 1.5 * rows.mean().item<double>()) << linear.name;
+    const double ratio = (rows.max() / rows.mean()).item<double>();
+    // Every output of the last linear is the model's own: all count the same.
+    EXPECT_TRUE(linear.role == Role::kFinal ? ratio < 1 + 1e-6 : ratio > 1.5) << linear.name << " " << ratio;
     EXPECT_TRUE(rows.min().item<double>() >= 0) << linear.name;
   }
 }
@@ -100,7 +104,9 @@ TEST_F(EmbeddedGradients, TheOutputsLeadingDirectionsAreTheWhitenedBranch) {
       const auto of = [&](const LowRankFactors& g) {
         return error(wide - g.up.to(at::kDouble).matmul(g.down.to(at::kDouble)));
       };
-      testing::expect_close(of(f), lord, 1e-3);
+      // What calibration saw of the conditioning tokens has few directions: there both are all but nothing.
+      EXPECT_TRUE(std::abs(of(f) - lord) <= 1e-3 * lord + 1e-7 * error(wide))
+          << layer << " " << rank << ": " << of(f) << " " << lord << " of " << error(wide);
       EXPECT_TRUE(lord < 0.99 * of(plain)) << layer << " " << rank << ": " << lord / of(plain);
     }
   }

@@ -31,7 +31,7 @@ struct CalibrationOptions {
   uint64_t seed = 0;
   int64_t steps = 10;
   double guidance = 1.0;
-  bool gradients = false;                ///< of the weights, too; three times the work. See gradients.h
+  bool gradients = false;                ///< of the weights, too; half as much work again. See gradients.h
   std::set<std::string> full_gradients;  ///< groups whose linears keep WeightFisher::full
   int threads = 1;                       ///< scheduling only
 };

@@ -32,7 +32,7 @@ int calibrate_command(const std::vector<std::string>& arguments) {
   options.add()("steps", po::value<int64_t>(&c.steps)->default_value(c.steps),
                 "Euler steps of the trajectories");
   options.add()("guidance", po::value<double>(), "default: what the model's sampling.yaml says");
-  options.add()("fisher", "squared gradients of the weights, too (three times the work)");
+  options.add()("fisher", "squared gradients of the weights, too (half as much work again)");
   options.add()("fisher-full", po::value<std::vector<std::string>>(),
                 "a group whose weights keep every element's, [out, in] in float64; may be repeated");
   options.add()("threads", po::value<int64_t>()->default_value(0), "worker threads, 0: all cores");

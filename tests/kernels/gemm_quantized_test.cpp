@@ -181,7 +181,7 @@ TEST(GemmQuantized, NormAndRopeFollowTheDefinition) {
         const std::vector<float>& weight = head < 2 ? problem.query_weight : problem.key_weight;
         long double squares = 0;
         for (int64_t c = 0; c < head_dim; ++c) squares += static_cast<long double>(in[c]) * in[c];
-        const long double scale = 1 / std::sqrt(squares / head_dim + 1e-6L);
+        const long double scale = 1 / std::sqrt(squares / head_dim + testing::kNormEpsilon);
         for (int64_t c = 0; c < head_dim; c += 2) {
           if (head >= 4) {
             ASSERT_EQ(out[c], in[c]);

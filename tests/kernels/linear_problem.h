@@ -12,6 +12,9 @@
 
 namespace svdlab::testing {
 
+/// Of NormRope: large, so that its place shows.
+inline constexpr float kNormEpsilon = 0.25f;
+
 /// Activations and weights of a product.
 enum class Pair { kW4A4, kNvfp4, kW4A8, kW8A8 };
 
@@ -212,6 +215,7 @@ struct LinearCall {
                    .head_dim = s.head_dim,
                    .query_weight = memory.put(p.query_weight),
                    .key_weight = memory.put(p.key_weight),
+                   .epsilon = kNormEpsilon,
                    .table = {memory.put(p.table), s.m, s.head_dim}};
       op.norm_rope = &norm_rope;
     }

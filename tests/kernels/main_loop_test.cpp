@@ -35,6 +35,7 @@ TEST(MainLoop, EachArchitectureHasItsChoice) {
   EXPECT_EQ(choose_main_loop(kFp4, 90).chosen, MainLoop::kNvfp4);
   EXPECT_EQ(choose_main_loop(kFp4, 120).chosen, MainLoop::kNvfp4Block);
   EXPECT_EQ(choose_main_loop(kW4A8, 90).chosen, MainLoop::kInt8);
+  EXPECT_EQ(choose_main_loop(kInt4, 120).chosen, MainLoop::kMmaS4);  // wgmma is sm_90's alone
   EXPECT_EQ(choose_main_loop(kInt4, 75).chosen, std::nullopt);
 }
 

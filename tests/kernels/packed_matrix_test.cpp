@@ -98,6 +98,17 @@ TEST(PackedMatrix, UnsignedColumnsBeginWhereSaid) {
   }
 }
 
+TEST(PackedMatrix, E4M3BytesEqualWhatTheCodesStandFor) {
+  const Source source(NumberFormat::kInt4, ScaleFormat::kBf16, 64, 3, 192);
+  const PackedBuffer packed = pack_matrix(source.view, CodeLayout::kE4M3, ScaleFormat::kBf16, 128);
+  for (int64_t r = 0; r < 3; ++r)
+    for (int64_t c = 0; c < 192; ++c) {
+      const uint8_t code = source.codes[r * 192 + c];
+      const int value = c < 128 ? (code ^ 8) - 8 : code;
+      ASSERT_EQ(fp8_e4m3_decode(packed.codes[r * 192 + c]), static_cast<float>(value)) << r << " " << c;
+    }
+}
+
 // The sentence of the header, written out thread by thread.
 TEST(PackedMatrix, FragmentsFollowTheWarpgroupsRegisters) {
   constexpr int64_t kRows = 128, kCols = 192;

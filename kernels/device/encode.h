@@ -1,4 +1,5 @@
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 
@@ -27,12 +28,14 @@ SVDLAB_HD uint32_t rounded_bits(float x) { return bits_of(x + kRoundingMagic); }
 /// x rounded half to even, for |x| < 2^22.
 SVDLAB_HD float rounded(float x) { return (x + kRoundingMagic) - kRoundingMagic; }
 
-/// As core/formats/fp4_e2m1.h, for numbers.
+/// As core/formats/fp4_e2m1.h, for numbers. From 1 on the code is the number's exponent and one bit of its
+/// mantissa, rounded to nearest even; below, it is the number of halves.
 SVDLAB_HD uint32_t e2m1_code(float x) {
-  const float m = float_of(bits_of(x) & 0x7fffffffu);
-  const uint32_t magnitude =
-      (m > 0.25f) + (m >= 0.75f) + (m > 1.25f) + (m >= 1.75f) + (m > 2.5f) + (m >= 3.5f) + (m > 5.0f);
-  return (bits_of(x) >> 28 & 8u) | magnitude;
+  const float m = fminf(float_of(bits_of(x) & 0x7fffffffu), 6.0f);
+  const uint32_t u = bits_of(m);
+  const uint32_t above_one = ((u + 0x1fffffu + (u >> 22 & 1u)) >> 22) - 252u;
+  const uint32_t below_one = rounded_bits(m + m) & 3u;
+  return (bits_of(x) >> 28 & 8u) | (m < 1.0f ? below_one : above_one);
 }
 
 /// The e2m1 codes in the nibbles of `word` as fp16 numbers times 2^-14: nibble `i` of each 16-bit half.

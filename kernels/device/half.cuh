@@ -49,10 +49,10 @@ __device__ __forceinline__ float max_or_nan(float a, float b) {
   return out;
 }
 
-/// 1 / x within an ulp.
+/// 1 / x within an ulp; infinite for a subnormal x, 0 where the result would be subnormal.
 __device__ __forceinline__ float near_inverse(float x) {
   float out;
-  asm("rcp.approx.f32 %0, %1;" : "=f"(out) : "f"(x));
+  asm("rcp.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
   return out;
 }
 

@@ -10,61 +10,52 @@ namespace svdlab::device {
 // The arithmetic of quantize_matrix for what one thread holds of a row: 16 successive columns. The four lanes
 // of a quad hold the 64 columns of a group.
 
-struct QuantizeFormat {
-  NumberFormat format;
-  CodeLayout layout;
-  const float* divide_by;
-  float shift;
-};
+/// What a kernel is compiled for: int4 and uint4 share their code.
+enum class QuantizeKind { kInteger4, kE2M1, kInt8 };
 
-__device__ __forceinline__ float largest_code(NumberFormat format) {
-  switch (format) {
-    case NumberFormat::kUint4:
-      return 15.0f;
-    case NumberFormat::kInt8:
-      return 127.0f;
-    case NumberFormat::kFp4E2M1:
-      return 6.0f;
-    default:
-      return 7.0f;
-  }
+template <QuantizeKind kKind>
+__device__ __forceinline__ float largest_code(bool is_unsigned) {
+  if constexpr (kKind == QuantizeKind::kE2M1) return 6.0f;
+  if constexpr (kKind == QuantizeKind::kInt8) return 127.0f;
+  return is_unsigned ? 15.0f : 7.0f;
 }
 
 __device__ __forceinline__ float not_a_number() { return float_of(0x7fffffffu); }
 
 /// quantize_matrix's scale of a group; NaN where amax is not finite.
-/// @tparam kClip  false where the limits of fp32 and bf16 scales are far away: in_fast_range(amax).
-template <bool kClip>
-__device__ __forceinline__ float group_scale(NumberFormat format, float amax) {
+template <QuantizeKind kKind>
+__device__ __forceinline__ float group_scale(bool is_unsigned, float amax) {
   if (!(amax < float_of(0x7f800000u))) return not_a_number();
-  const float largest = largest_code(format), exact = __fdiv_rn(amax, largest);
-  // A scale whose product with the largest code is finite.
-  const float top = kClip ? __fdiv_rn(float_of(0x7f7fffffu), largest) : 0.0f;
-  switch (format) {
-    case NumberFormat::kFp4E2M1: {
-      const __nv_fp8_storage_t code = __nv_cvt_float_to_fp8(exact, __NV_SATFINITE, __NV_E4M3);
-      return fmaxf(__half2float(__half(__nv_cvt_fp8_to_halfraw(code, __NV_E4M3))), 0x1p-9f);
-    }
-    case NumberFormat::kInt8:
-      return kClip ? fminf(fmaxf(exact, 0x1p-126f), float_of(bits_of(top) - 1)) : exact;
-    default: {
-      const float rounded = __bfloat162float(__float2bfloat16_rn(exact));
-      if (!kClip) return rounded;
-      return fminf(fmaxf(rounded, 0x1p-126f), float_of((bits_of(top) - 1) & 0xffff0000u));
-    }
+  const float exact = __fdiv_rn(amax, largest_code<kKind>(is_unsigned));
+  if constexpr (kKind == QuantizeKind::kE2M1) {
+    const __nv_fp8_storage_t code = __nv_cvt_float_to_fp8(exact, __NV_SATFINITE, __NV_E4M3);
+    return fmaxf(__half2float(__half(__nv_cvt_fp8_to_halfraw(code, __NV_E4M3))), 0x1p-9f);
+  } else if constexpr (kKind == QuantizeKind::kInt8) {
+    // The largest scale whose product with 127 is surely finite.
+    return fminf(fmaxf(exact, 0x1p-126f), float_of(bits_of(3.40282347e38f / 127.0f) - 1));
+  } else {
+    const uint32_t top = bits_of(is_unsigned ? 3.40282347e38f / 15.0f : 3.40282347e38f / 7.0f) - 1;
+    const float rounded = __bfloat162float(__float2bfloat16_rn(exact));
+    return fminf(fmaxf(rounded, 0x1p-126f), float_of(top & 0xffff0000u));
   }
 }
 
-/// v / scale as a number that the code's encoder rounds right, clipped only where `clip`: a group whose scale
-/// is the rounded quotient of its own amax never needs it, but for unsigned codes below zero.
-template <bool kClip>
-__device__ __forceinline__ float quotient(NumberFormat format, float v, float scale, float inverse) {
-  if constexpr (kClip) {
-    const float largest = largest_code(format), lowest = format == NumberFormat::kUint4 ? 0.0f : -largest;
-    return fminf(fmaxf(__fdiv_rn(v, scale), lowest), largest);
+/// The same where in_fast_range(amax): no limit is near, and the division is short.
+template <QuantizeKind kKind>
+__device__ __forceinline__ float usual_group_scale(bool is_unsigned, float amax) {
+  const float exact =
+      is_unsigned ? divide_by_inverse(amax, 15.0f, 1.0f / 15.0f)
+                  : divide_by_inverse(amax, largest_code<kKind>(false), 1.0f / largest_code<kKind>(false));
+  if constexpr (kKind == QuantizeKind::kE2M1) {
+    const __nv_fp8_storage_t code = __nv_cvt_float_to_fp8(exact, __NV_SATFINITE, __NV_E4M3);
+    return fmaxf(__half2float(__half(__nv_cvt_fp8_to_halfraw(code, __NV_E4M3))), 0x1p-9f);
   }
-  const float q = divide_by_inverse(v, scale, inverse);
-  return format == NumberFormat::kUint4 ? fmaxf(q, 0.0f) : q;
+  return kKind == QuantizeKind::kInt8 ? exact : __bfloat162float(__float2bfloat16_rn(exact));
+}
+
+/// A power of two that brings a group with that amax to where divide_by_inverse serves.
+__device__ __forceinline__ float range_factor(float amax) {
+  return amax > 0x1p60f ? 0x1p-64f : amax < 0x1p-60f ? 0x1p64f : 1.0f;
 }
 
 __device__ __forceinline__ float e2m1_value(uint32_t code) {
@@ -79,43 +70,43 @@ __device__ __forceinline__ uint32_t e4m3_bytes(float a, float b, float c, float 
   return low | high << 16;
 }
 
-/// Writes the codes of 16 columns to `row`, the row's codes, whose columns begin at `col`, a multiple of 16.
-template <bool kClip>
-__device__ __forceinline__ void store_codes(const QuantizeFormat& f, const float (&v)[16], float scale,
-                                            uint8_t* row, int64_t col) {
+/// Writes the codes of v / scale, 16 columns, to `row`, the row's codes, from column `col` on, a multiple of
+/// 16. v and scale are in the range of divide_by_inverse. A group whose scale is the rounded quotient of its
+/// own amax never has a code to clip, but for unsigned ones below zero.
+template <QuantizeKind kKind>
+__device__ __forceinline__ void store_codes(CodeLayout layout, bool is_unsigned, const float (&v)[16],
+                                            float scale, uint8_t* row, int64_t col) {
   const float inverse = near_inverse(scale);
-  if (f.layout == CodeLayout::kE4M3) {
-    uint32_t words[4];
+  float q[16];
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      float r[4];
+  for (int i = 0; i < 16; ++i) q[i] = divide_by_inverse(v[i], scale, inverse);
+  if (kKind == QuantizeKind::kInteger4 && is_unsigned)
 #pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const float q = quotient<kClip>(f.format, v[4 * i + e], scale, inverse);
-        r[e] = f.format == NumberFormat::kFp4E2M1 ? e2m1_value(e2m1_code(q)) : rounded(q);
-      }
-      words[i] = e4m3_bytes(r[0], r[1], r[2], r[3]);
-    }
+    for (int i = 0; i < 16; ++i) q[i] = fmaxf(q[i], 0.0f);
+  uint32_t words[4];
+  if (kKind != QuantizeKind::kInt8 && layout == CodeLayout::kE4M3) {
+#pragma unroll
+    for (int i = 0; i < 16; ++i)
+      q[i] = kKind == QuantizeKind::kE2M1 ? e2m1_value(e2m1_code(q[i])) : rounded(q[i]);
+#pragma unroll
+    for (int i = 0; i < 4; ++i) words[i] = e4m3_bytes(q[4 * i], q[4 * i + 1], q[4 * i + 2], q[4 * i + 3]);
     *reinterpret_cast<uint4*>(row + col) = {words[0], words[1], words[2], words[3]};
     return;
   }
   uint32_t codes[2][8];
 #pragma unroll
-  for (int i = 0; i < 16; ++i) {
-    const float q = quotient<kClip>(f.format, v[i], scale, inverse);
-    codes[i / 8][i % 8] = f.format == NumberFormat::kFp4E2M1 ? e2m1_code(q) : rounded_bits(q);
-  }
-  if (f.layout == CodeLayout::kNibbles) {
+  for (int i = 0; i < 16; ++i)
+    codes[i / 8][i % 8] = kKind == QuantizeKind::kE2M1 ? e2m1_code(q[i]) : rounded_bits(q[i]);
+  if constexpr (kKind != QuantizeKind::kInt8) {
     *reinterpret_cast<uint2*>(row + col / 2) = {low_nibbles(codes[0]), low_nibbles(codes[1])};
-    return;
-  }
-  uint32_t words[4];
+  } else {
 #pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const uint32_t* c = &codes[i / 2][i % 2 * 4];
-    words[i] = low_bytes(c[0], c[1], c[2], c[3]);
+    for (int i = 0; i < 4; ++i) {
+      const uint32_t* c = &codes[i / 2][i % 2 * 4];
+      words[i] = low_bytes(c[0], c[1], c[2], c[3]);
+    }
+    *reinterpret_cast<uint4*>(row + col) = {words[0], words[1], words[2], words[3]};
   }
-  *reinterpret_cast<uint4*>(row + col) = {words[0], words[1], words[2], words[3]};
 }
 
 }  // namespace svdlab::device

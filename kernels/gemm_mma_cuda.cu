@@ -13,7 +13,7 @@ namespace {
 
 using namespace device;
 
-enum class Kind { kW8A8, kW4A8, kS4, kNvfp4 };
+enum class Kind { kW8A8, kW4A8, kS4, kNvfp4, kNvfp4Block };
 
 constexpr int kThreads = 256, kStages = 4;
 constexpr int kRowTiles = 4, kColTiles = 4;  // of a warp: 64 rows of activations, 32 of weights
@@ -31,7 +31,7 @@ struct Parameters {
 
 struct Stage {
   alignas(128) uint8_t a[kMmaTile * kMmaStageBytes], w[kMmaTile * kMmaStageBytes];
-  uint8_t a_scales[kMmaTile][8], w_scales[kMmaTile][8];  // kNvfp4: e4m3
+  alignas(8) uint8_t a_scales[kMmaTile][8], w_scales[kMmaTile][8];  // nvfp4: e4m3
 };
 
 // A block of eight warps, two by four, makes 128 x 128 of the output. A stage is 64 bytes of each row: 64
@@ -71,7 +71,7 @@ class Block {
         load_fragments(stage.w, step);
       else
         load_rows(stage.w, p_.w, p_.w_stride, col_, p_.epilogue.n, step);
-      if constexpr (kKind == Kind::kNvfp4) load_scales(stage, step);
+      if constexpr (kKind == Kind::kNvfp4 || kKind == Kind::kNvfp4Block) load_scales(stage, step);
     }
     copy_async_commit();
   }
@@ -111,6 +111,8 @@ class Block {
   __device__ void multiply(const Stage& stage, int step) {
     if constexpr (kKind == Kind::kNvfp4)
       multiply_nvfp4(stage, step);
+    else if constexpr (kKind == Kind::kNvfp4Block)
+      multiply_scaled(stage, step);
     else
       multiply_integers(stage, step);
   }
@@ -160,6 +162,35 @@ class Block {
         b[2 * pair + 1][0] = four[2], b[2 * pair + 1][1] = four[3];
       }
     }
+  }
+
+  // The scales go into the instruction.
+  __device__ void multiply_scaled(const Stage& stage, int step) {
+    const int g = lane_ / 4;
+#pragma unroll
+    for (int s = 0; s < 2; ++s) {
+      const bool inside = 2 * step + s < p_.groups;  // else NaN scales could meet codes 0
+      uint32_t b[kColTiles][2], scales[kColTiles];
+      weights_of(stage, s, b);
+#pragma unroll
+      for (int j = 0; j < kColTiles; ++j)
+        scales[j] = four_scales(stage.w_scales[warp_col_ + 8 * j + g], s, inside);
+#pragma unroll
+      for (int i = 0; i < kRowTiles; ++i) {
+        uint32_t a[4];
+        const Place at = mma_a_chunk(lane_, s);
+        load_matrices(a, stage.a + mma_chunk(warp_row_ + 16 * i + at.row, at.col));
+        const uint32_t of_rows =
+            four_scales(stage.a_scales[warp_row_ + 16 * i + g + lane_ % 2 * 8], s, inside);
+#pragma unroll
+        for (int j = 0; j < kColTiles; ++j)
+          mma_e2m1_scaled(sums_[i][j], a, b[j][0], b[j][1], of_rows, scales[j]);
+      }
+    }
+  }
+
+  static __device__ uint32_t four_scales(const uint8_t (&row)[8], int s, bool inside) {
+    return inside ? *reinterpret_cast<const uint32_t*>(row + 4 * s) : 0u;
   }
 
   // sums += parts * the scales of group `group` (-1: none); parts = 0.
@@ -319,6 +350,8 @@ void gemm_mma_cuda(const GemmQuantized& op, MainLoop loop, Stream stream) {
       return start<Kind::kS4>(op, stream);
     case MainLoop::kNvfp4:
       return start<Kind::kNvfp4>(op, stream);
+    case MainLoop::kNvfp4Block:
+      return start<Kind::kNvfp4Block>(op, stream);
     default:
       throw Error(Errc::kUnexpected, concat("main loop ", to_string(loop), " is not one of mma's"));
   }

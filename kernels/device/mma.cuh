@@ -48,4 +48,16 @@ __device__ __forceinline__ void mma_s4(int (&d)[4], const uint32_t (&a)[4], uint
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
 }
 
+/// m16n8k64 of e2m1 with e4m3 scales of 16 columns, sm_120a: scales_a are the four of row lane / 4 + 8 (lane
+/// % 2), scales_b those of row lane / 4. Nothing on other architectures.
+__device__ __forceinline__ void mma_e2m1_scaled(float (&d)[4], const uint32_t (&a)[4], uint32_t b0,
+                                                uint32_t b1, uint32_t scales_a, uint32_t scales_b) {
+#if defined(__CUDA_ARCH_FEAT_SM120_ALL) || defined(__CUDA_ARCH_FEAT_SM121_ALL)
+  asm("mma.sync.aligned.kind::mxf4nvf4.block_scale.scale_vec::4X.m16n8k64.row.col.f32.e2m1.e2m1.f32.ue4m3 "
+      "{%0,%1,%2,%3},{%4,%5,%6,%7},{%8,%9},{%0,%1,%2,%3},{%10},{0,0},{%11},{0,0};"
+      : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3])
+      : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1), "r"(scales_a), "r"(scales_b));
+#endif
+}
+
 }  // namespace svdlab::device

@@ -20,8 +20,7 @@ struct ModuleLine {
   }
 };
 
-/// Linears by class, from tests/golden/module_names.txt.
-inline std::map<std::string, std::vector<ModuleLine>> module_names() {
+inline std::map<std::string, std::vector<ModuleLine>> read_module_names() {
   std::map<std::string, std::vector<ModuleLine>> out;
   std::ifstream file(SVDLAB_SOURCE_DIR "/tests/golden/module_names.txt");
   for (std::string line; std::getline(file, line);) {
@@ -32,6 +31,12 @@ inline std::map<std::string, std::vector<ModuleLine>> module_names() {
       out[class_name].push_back(m);
   }
   return out;
+}
+
+/// Linears by class, from tests/golden/module_names.txt.
+inline const std::map<std::string, std::vector<ModuleLine>>& module_names() {
+  static const auto names = read_module_names();
+  return names;
 }
 
 }  // namespace svdlab::testing

@@ -136,7 +136,7 @@ TEST_F(ImportDeepCompressor, EveryKeyHasAFateAndALine) {
   const ImportedConfig imported =
       read({kFlux, kSvdquant, kInt4, "quant: {invented: {key: 3}, smooth: {attn: {alpha: 0.5}}}"});
   EXPECT_EQ(imported.of(Fate::kNoCounterpart),
-            (std::vector<std::string>{"quant.invented.key", "quant.smooth.attn.alpha"}));
+            (std::vector<std::string>{"quant.smooth.attn.alpha", "quant.invented.key"}));
   EXPECT_EQ(fate(imported, "eval.num_steps"), Fate::kElsewhere);
   EXPECT_EQ(fate(imported, "quant.calib.num_samples"), Fate::kElsewhere);
   EXPECT_EQ(fate(imported, "quant.wgts.low_rank.sample_size"), Fate::kNoEffect);

@@ -46,7 +46,7 @@ Graph graph_of(const std::vector<testing::ModuleLine>& lines) {
 }
 
 TEST(KnownModels, EveryLinearIsInTheRightScheme) {
-  const auto names = testing::module_names();
+  const auto& names = testing::module_names();
   ASSERT_EQ(names.size(), kKnown.size());
   for (const Known& known : kKnown) {
     const Graph graph = graph_of(names.at(known.class_name));

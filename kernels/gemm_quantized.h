@@ -43,9 +43,10 @@ struct GemmQuantized {
 /// right; out = y rounded once to 16 bits. With norm_rope, for query and key heads, out = h with
 ///   n = round(round(y) * rsqrt(mean(round(y)^2) + epsilon) * weight), h = round(n turned by the table),
 /// pairs (x0, x1) -> (x0 cos - x1 sin, x0 sin + x1 cos); mean and rsqrt in fp64 here.
-/// A GPU: integer group sums are exact; SQNR against fp64 on the same operands at least 54 dB with bf16, 60
-/// dB with fp16 output. Errors as quantize_fuse_down's; kConfig "no main loop" with every loop's reason.
-/// (SVDQuant, arXiv 2411.05007, section 4.2; svdquant.md 4.2, kernels.md 3.4 and 4.3)
+/// A GPU: integer group sums are exact (kExact holds them in fp16, so beyond 2048 to 11 bits); SQNR against
+/// fp64 on the same operands at least 54 dB with bf16, 60 dB with fp16 output. Errors as
+/// quantize_fuse_down's; kConfig "no main loop" with every loop's reason. (SVDQuant, arXiv 2411.05007,
+/// section 4.2; svdquant.md 4.2, kernels.md 3.4 and 4.3)
 void gemm_quantized(const GemmQuantized& op, Stream stream = {});
 
 /// Bytes of Stream::workspace that the op needs; 0 on the CPU.

@@ -44,7 +44,7 @@ void check_pointer(const void* p, const char* what) {
 }
 
 void require_gpu(const char* what) {
-  const std::string problem = cuda_device_problem();
+  static const std::string problem = cuda_device_problem();
   SVDLAB_REQUIRE(problem.empty(), Errc::kConfig, "unsupported: ", what, " on a GPU: ", problem,
                  "; use the CPU side");
 }
@@ -53,6 +53,7 @@ void check_workspace(const Stream& stream, int64_t bytes, const char* what) {
   SVDLAB_REQUIRE(stream.workspace_bytes >= bytes && (bytes == 0 || stream.workspace != nullptr), Errc::kInput,
                  what, ": the stream's workspace has ", stream.workspace ? stream.workspace_bytes : 0,
                  " bytes, needs ", bytes);
+  if (bytes > 0) check_pointer(stream.workspace, concat(what, ": the stream's workspace").c_str());
 }
 
 void check_half(const HalfMatrix& m, int64_t rows, int64_t cols, const char* what) {

@@ -26,7 +26,7 @@ void check_problem(int64_t m, int64_t k, const char* what);
 void check_up(MatrixView<const float> low_rank, const HalfMatrix& up, int64_t m, int64_t n, const char* what);
 /// A GPU can be used; kConfig "unsupported" naming `what` if not.
 void require_gpu(const char* what);
-/// Stream::workspace holds `bytes`.
+/// Stream::workspace holds `bytes` and is 16-byte aligned.
 void check_workspace(const Stream& stream, int64_t bytes, const char* what);
 /// Set and 16-byte aligned.
 void check_pointer(const void* p, const char* what);

@@ -11,7 +11,7 @@ enum class Device { kCpu, kCuda };
 struct Stream {
   Device device = Device::kCpu;
   void* handle = nullptr;       ///< cudaStream_t; nullptr is the default stream
-  void* workspace = nullptr;    ///< scratch of the device for ops that ask for some; used in stream order
+  void* workspace = nullptr;    ///< scratch of the device, 16-byte aligned; used in stream order
   int64_t workspace_bytes = 0;  ///< its size; what an op needs is told by its *_workspace function
 };
 

@@ -30,9 +30,11 @@ TEST(OperandChecks, Problems) {
 TEST(OperandChecks, Workspaces) {
   EXPECT_NO_THROW(check_workspace({}, 0, "op"));
   EXPECT_TRUE(throws_error([] { check_workspace({}, 100, "op"); }, Errc::kInput, {"0 bytes", "needs 100"}));
-  uint8_t some[8];
+  alignas(16) uint8_t some[8];
   EXPECT_TRUE(throws_error([&] { check_workspace({.workspace = some, .workspace_bytes = 8}, 9, "op"); },
                            Errc::kInput, {"8 bytes", "needs 9"}));
+  EXPECT_TRUE(throws_error([&] { check_workspace({.workspace = some + 4, .workspace_bytes = 4}, 4, "op"); },
+                           Errc::kInput, {"workspace lies 4 bytes"}));
 }
 
 TEST(OperandChecks, LowRankOperandsFitTogether) {

@@ -1,6 +1,8 @@
 // quantize_fuse_down on a GPU against its meaning on the CPU.
 #include "kernels/quantize_fuse_down.h"
 
+#include <limits>
+
 #include "tests/kernels/cuda/on_gpu.h"
 
 namespace svdlab {
@@ -143,7 +145,8 @@ TEST_F(QuantizeFuseDownGpu, SmallExtremeValuesAreByteIdentical) {
 
 TEST_F(QuantizeFuseDownGpu, SmallValuesThatAreNotFiniteMakeTheirScaleNaN) {
   for (const auto& form : kForms)
-    for (const float bad : {std::nanf(""), std::numeric_limits<float>::infinity()}) {
+    for (const float bad :
+         {std::nanf(""), std::numeric_limits<float>::infinity(), -std::numeric_limits<float>::infinity()}) {
       InputProblem problem({.m = 9, .k = 256, .format = form.format, .layout = form.layout});
       const InputResult good = run(problem, Device::kCuda);
       problem.x[4 * 256 + 70] = half_encode(HalfType::kBf16, bad);

@@ -68,7 +68,8 @@ TEST(GemmQuantized, EqualsFp64OnTheDequantizedOperands) {
                                    .unsigned_from = form.pair != Pair::kW4A4 ? -1
                                                     : turn % 3 == 0          ? 0
                                                                              : 64,
-                                   .out = turn % 2 ? HalfType::kFp16 : HalfType::kBf16});
+                                   .out = turn % 2 ? HalfType::kFp16 : HalfType::kBf16,
+                                   .up = turn % 5 ? HalfType::kBf16 : HalfType::kFp16});
       expect_oracle(problem, run(problem, Device::kCpu));
       ++turn;
     }
@@ -101,7 +102,7 @@ TEST(GemmQuantized, SmallIntegersAreExact) {
   for (float& v : problem.bias) v = std::round(4 * v);
   for (float& v : problem.low_rank) v = std::round(v);
   for (uint16_t& v : problem.up)
-    v = half_encode(HalfType::kFp16, std::round(2 * half_decode(HalfType::kFp16, v)));
+    v = half_encode(HalfType::kBf16, std::round(2 * half_decode(HalfType::kBf16, v)));
   const std::vector<double> exact = problem.oracle();
   const std::vector<float> actual = decoded(HalfType::kFp16, run(problem, Device::kCpu).out);
   for (size_t i = 0; i < exact.size(); ++i) ASSERT_EQ(actual[i], exact[i]) << i;

@@ -23,7 +23,7 @@ struct LinearShape {
   Pair pair = Pair::kW4A4;
   MainLoop loop = MainLoop::kExact;
   int64_t unsigned_from = -1;
-  HalfType out = HalfType::kBf16;
+  HalfType out = HalfType::kBf16, up = HalfType::kBf16;
   EpilogueKind epilogue = EpilogueKind::kPlain;
   NumberFormat next_format = NumberFormat::kUint4;
   CodeLayout next_layout = CodeLayout::kNibbles;
@@ -115,7 +115,7 @@ struct LinearProblem {
         channel_scale(floats(s.n, seed + 20, 0.1f, 1.0f)),
         bias(floats(s.n, seed + 21, 1.0f)),
         low_rank(floats(s.m * s.rank, seed + 22, 2.0f)),
-        up(halves(s.out, s.n * s.rank, seed + 23, 0.5f)) {
+        up(halves(s.up, s.n * s.rank, seed + 23, 0.5f)) {
     if (s.epilogue == EpilogueKind::kGeluRequantize)
       next.emplace(InputShape{.m = s.m,
                               .k = s.n,
@@ -172,7 +172,7 @@ struct LinearProblem {
     };
     std::vector<double> inputs(shape.m * shape.k), row(shape.k), y(shape.m * shape.n);
     for (int64_t m = 0; m < shape.m; ++m) decode_row(a, m, &inputs[m * shape.k]);
-    const std::vector<float> factor = decoded(shape.out, up);
+    const std::vector<float> factor = decoded(shape.up, up);
     for (int64_t n = 0; n < shape.n; ++n) {
       decode_row(w, n, row.data());
       for (int64_t m = 0; m < shape.m; ++m) {
@@ -203,7 +203,7 @@ struct LinearCall {
     op.channel_scale = memory.put(p.channel_scale);
     op.bias = memory.put(p.bias);
     op.low_rank = {memory.put(p.low_rank), s.m, s.rank};
-    op.up = {s.out, {memory.put(p.up), s.n, s.rank}};
+    op.up = {s.up, {memory.put(p.up), s.n, s.rank}};
     op.out = {s.out, {memory.poisoned<uint16_t>(s.m * s.n), s.m, s.n}};
     op.main_loop = s.loop;
     if (p.next) {

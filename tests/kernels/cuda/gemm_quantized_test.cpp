@@ -104,7 +104,7 @@ TEST_P(GemmQuantizedGpu, SmallProblems) {
 TEST_P(GemmQuantizedGpu, EveryRank) {
   for (const int64_t rank : testing::kRanks)
     for (const HalfType out : {HalfType::kBf16, HalfType::kFp16})
-      expect_oracle(shaped({.m = 129, .n = 1152, .k = 1152, .rank = rank, .out = out}));
+      expect_oracle(shaped({.m = 129, .n = 1152, .k = 1152, .rank = rank, .out = out, .up = out}));
 }
 
 TEST_P(GemmQuantizedGpu, PixArtShapes) {

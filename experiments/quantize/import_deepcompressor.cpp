@@ -196,6 +196,23 @@ const std::vector<std::pair<std::string, std::vector<std::string>>>& kinds_in_bl
   return kinds;
 }
 
+constexpr const char* kKindsOutsideBlocks[] = {"embed",
+                                               "resblock",
+                                               "resblock_shortcut",
+                                               "resblock_time_proj",
+                                               "transformer_proj_in",
+                                               "transformer_proj_out",
+                                               "down_sample",
+                                               "up_sample"};
+
+bool is_known_kind(const std::string& kind) {
+  for (const char* outside : kKindsOutsideBlocks)
+    if (kind == outside) return true;
+  for (const auto& [inside, patterns] : kinds_in_blocks())
+    if (kind == inside) return true;
+  return false;
+}
+
 bool contains(const std::vector<std::string>& list, const std::string& name) {
   return std::find(list.begin(), list.end(), name) != list.end();
 }
@@ -229,6 +246,10 @@ Value read_plan(Leaves& leaves, const std::string& weights_alone, const std::str
   }
   plan.items.push_back(rule("*transformer_blocks.*", "$scheme", "$method", false));
   plan.items.push_back(rule("*", "bf16", "", false));
+  for (const char* key : {"quant.wgts.skips", "quant.ipts.skips", "quant.extra_wgts.includes"})
+    for (const std::string& kind : leaves.names(key))
+      if (!is_known_kind(kind))
+        leaves.note(key, Fate::kNoCounterpart, "no names are known for the kind " + kind);
   for (const char* key : {"quant.wgts.skips", "quant.ipts.skips", "quant.extra_wgts.includes"})
     leaves.note(key, Fate::kTranslated,
                 "plan: rules of names; what lies outside transformer blocks stays 16 bit");

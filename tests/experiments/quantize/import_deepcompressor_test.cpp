@@ -141,6 +141,8 @@ TEST_F(ImportDeepCompressor, EveryKeyHasAFateAndALine) {
   EXPECT_EQ(fate(imported, "quant.calib.num_samples"), Fate::kElsewhere);
   EXPECT_EQ(fate(imported, "quant.wgts.low_rank.sample_size"), Fate::kNoEffect);
   EXPECT_EQ(fate(imported, "quant.wgts.low_rank.rank"), Fate::kTranslated);
+  EXPECT_EQ(fate(read({kSvdquant, kInt4, "quant: {wgts: {skips: [embed, attn_k]}}"}), "quant.wgts.skips"),
+            Fate::kNoCounterpart);
   const std::string text = imported.text();
   for (const ImportedKey& k : imported.keys) {
     EXPECT_NE(text.find("#   " + k.key + ": "), std::string::npos) << k.key;

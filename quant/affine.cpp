@@ -31,6 +31,7 @@ class Affine final : public WeightQuantizer {
     return q;
   }
   bool needs_gram() const override { return false; }
+  const WeightQuantizer* stand_in() const override { return this; }
 
  private:
   int bits_;

@@ -69,7 +69,7 @@ TEST(CrossActivations, FewerElementsAreRoundedToZeroAndTheOutputIsCloser) {
     const double cross = g.zero_share("preset: crossquant"), token = g.zero_share("preset: rtn");
     EXPECT_TRUE(cross < share * token) << cross << " " << token;
     const double error = g.input_error("preset: crossquant"), plain = g.input_error("preset: rtn");
-    EXPECT_TRUE(error < 0.6 * plain) << error << " " << plain;
+    EXPECT_TRUE(error < 0.7 * plain) << error << " " << plain;
   }
 }
 

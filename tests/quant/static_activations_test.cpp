@@ -96,7 +96,7 @@ TEST(StaticActivations, EightBitsAreNearSixteenAndFourAreNot) {
   const Group eight(testing::static_affine_scheme(NumberFormat::kInt8, 8)),
       four(testing::static_affine_scheme(NumberFormat::kInt4, 4));
   const double error8 = output_error(eight, "preset: affine"), error4 = output_error(four, "preset: affine");
-  EXPECT_TRUE(error8 < 2e-3) << error8;
+  EXPECT_TRUE(error8 < 5e-3) << error8;
   EXPECT_TRUE(error4 > 10 * error8) << error4 << " " << error8;
 }
 
@@ -105,7 +105,7 @@ TEST(StaticActivations, AnAffineRangeIsFinerWhereTheInputIsNotCentred) {
   Group symmetric(testing::symmetric_scheme(NumberFormat::kInt8, Grouping::kTensor));
   symmetric.problem.scheme.activations->tensor.format = NumberFormat::kInt4;
   for (Group* g : {&affine, &symmetric}) {
-    g->x = g->x.abs();
+    g->x = random_tensor({256, kChannels}, "static-positive").abs();
     g->stats = testing::stats_of(g->x);
   }
   EXPECT_LT(output_error(affine, "activations: static"),

@@ -65,7 +65,9 @@ int64_t largest_code(const TensorScheme& scheme) {
 
 TEST_P(WeightQuantizerContract, ShapesAndCodesAreThoseOfTheScheme) {
   const QuantizedTensor q = quantize(testing::random_tensor({kRows, kChannels}, "contract-w"));
-  if (q.scheme.format == scheme().format) EXPECT_EQ(q.scheme, scheme());
+  if (q.scheme.format == scheme().format) {
+    EXPECT_EQ(q.scheme, scheme());
+  }
   EXPECT_EQ(q.codes.scalar_type(), at::kByte);
   EXPECT_EQ(q.codes.sizes(), (std::vector<int64_t>{kRows, kChannels}));
   EXPECT_EQ(q.scales.sizes(), (std::vector<int64_t>{kRows, q.scheme.groups_of(kChannels)}));

@@ -56,6 +56,7 @@ inline CompressedUnit input_kinds_unit(const std::string& prefix) {
   scheme.activations->range = Range::kCross;
   scheme.activations->exponent = 0.15;
   add("cross");
+  scheme.activations->exponent = 1;
   input.grouping = Grouping::kTensor;
   scheme.activations->range = Range::kStatic;
   std::get<LowBitBranch>(add("symmetric").branches[0]).ranges =

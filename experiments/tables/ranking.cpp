@@ -42,6 +42,7 @@ EqualBits baseline_at(const ResultFile& results, const std::vector<size_t>& poin
   const auto above =
       std::find_if(points.begin(), points.end(), [&](size_t row) { return size[row] >= bits; });
   if (above == points.begin()) return one_point(results, points.front(), bits);
+  if (above != points.end() && size[*above] == bits) return one_point(results, *above, bits);
   if (above == points.end()) return one_point(results, points.back(), bits);
   const size_t low = *(above - 1), high = *above;
   const double part = (bits - size[low]) / (size[high] - size[low]);

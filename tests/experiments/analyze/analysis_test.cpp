@@ -238,6 +238,9 @@ TEST_F(Analyze, RangesAreThoseOfTheReplayedInputs) {
 TEST_F(Analyze, HiddenStatesAreThoseOfTheReplayedRunAndEqualWhereNothingIsQuantized) {
   AnalysisRequest r = request();
   r.items = 1, r.schemes = "int4", r.methods = "bf16,rtn";
+  r.overrides.push_back(  // the default plan quantizes adaLN whatever the method
+      "plan=[{match: '*blocks.*', recipe: {scheme: $scheme, method: $method}}, {match: '*', recipe: {scheme: "
+      "bf16}}]");
   const StudyRun found = run("hidden", r);
   const Table& h = found.results.table("/hidden_states");
   Reference reference(analysis_study(analysis_named("hidden"), r), {}, dir_.file("reference"));
@@ -272,6 +275,10 @@ TEST_F(Analyze, FinerCodesRoundLessToZero) {
     SCOPED_TRACE(layer);
     const size_t int4 = row.at("int4/rtn"), w8a8 = row.at("w8a8/rtn"), w4a16 = row.at("w4a16-int4-g64/rtn");
     for (const char* column : {"weight_zero_share", "input_zero_share"}) {
+      // Behind GELU int4 is shifted, and 0 is no code.
+      const bool shifted = layer.ends_with(".net.2") && std::string(column) == "input_zero_share";
+      EXPECT_EQ(std::isnan(numbers(e, column)[int4]), shifted) << column;
+      if (shifted) continue;
       EXPECT_GT(numbers(e, column)[int4], numbers(e, column)[w8a8]) << column;
       EXPECT_LT(numbers(e, column)[int4], 0.6) << column;
     }

@@ -1,27 +1,11 @@
 #include "quant/rotator.h"
 
-#include "core/base/error.h"
+#include "quant/nested_stage.h"
 
 namespace svdlab {
 
 std::unique_ptr<Rotator> read_rotator(Fields& options) {
-  const Value* chosen = options.child("rotation");
-  static const Value none = Value::map();
-  std::string name = "hadamard";
-  const Value* inner = &none;
-  if (chosen && chosen->kind == Value::Kind::kMap) {
-    SVDLAB_REQUIRE(chosen->members.size() == 1, Errc::kConfig, chosen->where, ": `",
-                   options.path_of("rotation"), "` must be one rotation, `name` or `{name: {options}}`, not ",
-                   chosen->members.size());
-    name = chosen->members.front().first;
-    inner = &chosen->members.front().second;
-  } else if (chosen) {
-    name = chosen->as_text(options.path_of("rotation"));
-  }
-  Fields fields(*inner, options.path_of("rotation") + "." + name);
-  auto rotator = rotators().at(name)(fields);
-  fields.finish();
-  return rotator;
+  return read_nested_stage(rotators(), options, "rotation", "hadamard");
 }
 
 int64_t read_block(Fields& options, int64_t fallback) {

@@ -70,6 +70,58 @@ INSTANTIATE_TEST_SUITE_P(All, GptqFormats,
                            return name;
                          });
 
+TEST(Gptq, TakesScalesZerosAndLevelsFromAnyQuantizer) {
+  const TensorScheme scheme = *scheme_named("w4a16-int4-g64").weights;
+  const Tensor gram = correlated_gram();
+  for (const std::string& name : weight_quantizers().names()) {
+    if (name == "gptq") continue;
+    SCOPED_TRACE(name);
+    const Value none = Value::map();
+    Fields fields(none, "weights");
+    const QuantizedTensor grid = weight_quantizers().at(name)(fields)->quantize(weight(), scheme,
+                                                                                {.gram = gram}),
+                          q = gptq(weight(), scheme, gram, "{grid: " + name + "}");
+    EXPECT_EQ(q.scheme, grid.scheme);
+    expect_identical(q.scales, grid.scales);
+    ASSERT_EQ(q.zeros.defined(), grid.zeros.defined());
+    if (grid.zeros.defined()) expect_identical(q.zeros, grid.zeros);
+    ASSERT_EQ(q.codebook.defined(), grid.codebook.defined());
+    if (grid.codebook.defined()) expect_identical(q.codebook, grid.codebook);
+    const double nearest = output_error(weight(), grid, gram), carried = output_error(weight(), q, gram);
+    EXPECT_TRUE(carried < 0.9 * nearest) << carried << " against " << nearest;
+  }
+}
+
+// More rows than are taken at once: zero points are cut like scales.
+TEST(Gptq, BlocksOfRowsDoNotMatterToZeroPoints) {
+  const TensorScheme scheme = *scheme_named("w4a16-int4-g64").weights;
+  const Tensor gram = correlated_gram(), w = weight().repeat({12, 1}) + 0.5;
+  const QuantizedTensor whole = gptq(w, scheme, gram, "{grid: affine}"),
+                        part = gptq(w.slice(0, 528).contiguous(), scheme, gram, "{grid: affine}");
+  ASSERT_GT(w.size(0), 512);
+  expect_identical(whole.codes.slice(0, 528).contiguous(), part.codes);
+}
+
+TEST(Gptq, SearchedScalesAreAGridLikeOthers) {
+  const TensorScheme scheme = *scheme_named("nvfp4").weights;
+  const Tensor gram = correlated_gram();
+  const QuantizedTensor a = gptq(weight(), scheme, gram, "{scales: search, steps: 2}"),
+                        b = gptq(weight(), scheme, gram, "{grid: {scale-search: {steps: 2}}}");
+  expect_identical(a.codes, b.codes);
+  expect_identical(a.scales, b.scales);
+}
+
+TEST(Gptq, RefusesAGridThatCarriesErrorsOn) {
+  const auto refuses = [](const char* options, const std::vector<std::string>& parts) {
+    return testing::throws_error([&] { gptq(weight(), {}, at::eye(kChannels, at::kDouble), options); },
+                                 Errc::kConfig, parts);
+  };
+  EXPECT_TRUE(refuses("{grid: gptq}", {"grid", "carry errors on"}));
+  EXPECT_TRUE(refuses("{grid: nff}", {"nff", "nf"}));
+  EXPECT_TRUE(refuses("{grid: {nf: {bit: 3}}}", {"bit", "bits"}));
+  EXPECT_TRUE(refuses("{scales: nf}", {"scales", "grid"}));
+}
+
 // With one column left to adjust, the update has a closed form: w1 - (w0 - q0) H01 / H11.
 TEST(Gptq, TwoChannelsByHand) {
   const TensorScheme scheme{

@@ -1,5 +1,7 @@
 // Rotations on the layers of a trained model: its own weights and inputs, its tied groups and its inputs of
 // two K ranges.
+#include <cmath>
+
 #include "core/runtime/compressed_linear.h"
 #include "quant/rotator.h"
 #include "quant/salience.h"
@@ -30,6 +32,40 @@ class RotationGroups : public ::testing::Test {
     const Value options = parse_yaml(yaml, "test");
     Fields fields(options, name);
     return rotators().at(name)(fields)->steps(group, {});
+  }
+  /// Mean output SQNR in dB of the linears that are not behind GELU, on tokens of the reservoir; printed with
+  /// the rest.
+  static double printed_sqnr(const std::string& scheme, const std::string& recipe) {
+    const Plan plan = EmbeddedGroups::plan(scheme, recipe);
+    const Graph& graph = embedded().model.graph;
+    double sum_others = 0, sum_gelus = 0, bits = 0;
+    int64_t others = 0, gelus = 0;
+    for (const CompressionJob& job : compression_jobs(graph, plan, assign_rules(graph, plan))) {
+      const std::string& name = job.shares.front().group->name;
+      if (!testing::all_groups() && name != "transformer_blocks.0.attn.to_q" &&
+          name != "single_transformer_blocks.3.attn.to_q")
+        continue;
+      const GroupCompression c = run_job(graph, embedded().stats, job, {});
+      auto linear = c.linears.begin();
+      for (const CompressionJob::Share& share : job.shares)
+        for (const int index : share.linears) {
+          const Tensor x = embedded().stats.at(share.group->name).reservoir.slice(0, 0, 256).contiguous();
+          const LinearSpec& spec = graph.linears[index];
+          const Tensor y = at::linear(x, spec.weight.to(at::kFloat), spec.bias.to(at::kFloat));
+          const double error =
+              testing::relative_difference(run_compressed(*linear, x, Execution::kDequantized), y);
+          const bool gelu = spec.segments.back().producer == Producer::kGelu;
+          (gelu ? sum_gelus : sum_others) -= 20 * std::log10(error);
+          ++(gelu ? gelus : others);
+          bits += linear->bits_per_weight();
+          ++linear;
+        }
+    }
+    std::printf("%-5s  %.2f bits, output SQNR %.2f dB", scheme.c_str(),
+                bits / static_cast<double>(others + gelus), sum_others / static_cast<double>(others));
+    if (gelus > 0) std::printf(", behind GELU %.2f", sum_gelus / static_cast<double>(gelus));
+    std::printf("  %s\n", recipe.c_str());
+    return sum_others / static_cast<double>(others);
   }
 };
 
@@ -74,6 +110,29 @@ TEST_F(RotationGroups, SalienceDecidesLayerByLayer) {
   std::printf("J of %zu groups: %.3f to %.3f, median %.3f; %td at 1 or above\n", j.size(), j.front(),
               j.back(), j[j.size() / 2], salient);
   EXPECT_GT(j.front(), 0);
+}
+
+// What a rotation is worth layer by layer. ctest takes two groups behind norms; the table of all, by scheme
+// and recipe:
+//   SVDLAB_ALL_GROUPS=1 build/tests/test_quality --gtest_filter='*RotationGroups.Layer*'
+TEST_F(RotationGroups, LayersBehindNormsGainInInt4WhenRotatedBehindSmoothing) {
+  const std::string grid = testing::all_groups() ? "{grid: 6}" : "{grid: 3}";
+  const std::string branch = "driver: svdquant, low_rank: {rank: 8, solver: randomized}, transform: ";
+  std::vector<std::string> recipes = {"{transform: {smooth: " + grid + "}}",
+                                      "{transform: {smooth-rotate: " + grid + "}}"};
+  if (testing::all_groups())
+    for (const char* more : {"{}", "{transform: hadamard}", "{transform: {hadamard: {block: 64}}}",
+                             "{transform: random-orthogonal}", "{transform: outlier-aware}",
+                             "{transform: adaptive-rotation}", "{transform: {rotate-smooth: {grid: 6}}}"})
+      recipes.push_back(more);
+  for (const std::string& transform : {"{smooth: " + grid + "}", "{smooth-rotate: " + grid + "}"})
+    if (testing::all_groups()) recipes.push_back(concat("{", branch, transform, "}"));
+  for (const char* scheme : {"int4", "nvfp4"}) {
+    if (!testing::all_groups() && scheme != std::string("int4")) continue;
+    std::vector<double> norms;
+    for (const std::string& recipe : recipes) norms.push_back(printed_sqnr(scheme, recipe));
+    if (scheme == std::string("int4")) EXPECT_GT(norms[1], norms[0] + 0.5) << "dB";
+  }
 }
 
 // Whether a rotation pays is for studies to measure (experiments/configs/rotations.yaml): these layers are

@@ -8,7 +8,6 @@
 #include "core/base/names.h"
 #include "core/io/compressed_file.h"
 #include "core/io/lora_targets.h"
-#include "core/io/merge_lora.h"
 #include "core/io/new_folder.h"
 
 namespace svdlab {

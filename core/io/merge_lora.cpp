@@ -68,14 +68,6 @@ std::vector<std::string> merge_file(const std::string& from, const std::string& 
 
 }  // namespace
 
-void link_or_copy(const std::string& from, const std::string& to) {
-  std::error_code failure;
-  fs::create_hard_link(from, to, failure);
-  if (!failure) return;
-  fs::copy_file(from, to, failure);
-  SVDLAB_REQUIRE(!failure, Errc::kResource, to, ": cannot be copied from ", from, ": ", failure.message());
-}
-
 MergedLora merge_lora(const std::string& model, const LoraFile& lora, double strength, bool partial,
                       const std::string& out) {
   SVDLAB_REQUIRE(fs::is_directory(model), Errc::kInput, "model folder \"", model, "\" does not exist");

@@ -19,8 +19,4 @@ struct MergedLora {
 MergedLora merge_lora(const std::string& model, const LoraFile& lora, double strength, bool partial,
                       const std::string& out);
 
-/// `from` under a second name, or copied where file systems differ. For files that are replaced when they
-/// change, never written to.
-void link_or_copy(const std::string& from, const std::string& to);
-
 }  // namespace svdlab

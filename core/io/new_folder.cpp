@@ -28,4 +28,12 @@ void NewFolder::commit() const {
   SVDLAB_REQUIRE(!failure, Errc::kResource, path_, ": ", failure.message());
 }
 
+void link_or_copy(const std::string& from, const std::string& to) {
+  std::error_code failure;
+  fs::create_hard_link(from, to, failure);
+  if (!failure) return;
+  fs::copy_file(from, to, failure);
+  SVDLAB_REQUIRE(!failure, Errc::kResource, to, ": cannot be copied from ", from, ": ", failure.message());
+}
+
 }  // namespace svdlab

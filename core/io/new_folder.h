@@ -21,4 +21,8 @@ class NewFolder {
   std::string path_, temporary_;
 };
 
+/// `from` under a second name, or copied where file systems differ. For files that are replaced when they
+/// change, never written to. kResource names the path and the system's reason.
+void link_or_copy(const std::string& from, const std::string& to);
+
 }  // namespace svdlab

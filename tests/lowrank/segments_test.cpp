@@ -50,6 +50,7 @@ class Concat : public ::testing::Test {
 
 Scheme with_activations(NumberFormat format, Grouping grouping) {
   Scheme s = scheme_named("w8a8");
+  s.weights->grouping = Grouping::kGroup;  // a scale a row of weights would be joint, too
   s.activations = ActivationScheme{.tensor = {.format = format, .grouping = grouping}};
   return s;
 }
@@ -59,7 +60,8 @@ TEST_F(Concat, SplitKeepsTheSmallPartThatJointScalesRoundAway) {
     for (const Grouping grouping : {Grouping::kRow, Grouping::kTensor}) {
       const Scheme s = with_activations(format, grouping);
       const double split = error(s, "segments: split"), joint = error(s, "segments: joint");
-      EXPECT_TRUE(split < 0.5 * joint) << split << " against " << joint;
+      EXPECT_TRUE(split < (format == NumberFormat::kInt8 ? 0.2 : 0.7) * joint)
+          << split << " against " << joint;
     }
 }
 

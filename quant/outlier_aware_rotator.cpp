@@ -27,14 +27,14 @@ class OutlierAwareRotator final : public Rotator {
     Tensor order = at::arange(first.channels());
     for (const Segment& s : first.segments) {
       const int64_t m = block_of(s, options_.block, first);
-      Tensor part = x.slice(1, s.begin, s.end);
-      const Tensor before = rotations(part, m, rng, draw);
-      part = rotated(part, before);
-      const Tensor dealt = zigzag_order(part.abs().amax(0), m);
+      const Tensor part = x.slice(1, s.begin, s.end);
+      const Rotate first_turn{.begin = s.begin, .end = s.end, .blocks = rotations(part, m, rng, draw)};
+      const Tensor turned = OnlineTransform({}, {first_turn}).apply_linear(x).slice(1, s.begin, s.end);
+      const Tensor dealt = zigzag_order(turned.abs().amax(0), m);
       order.slice(0, s.begin, s.end) = dealt + s.begin;
-      out.push_back(Rotate{.begin = s.begin, .end = s.end, .blocks = before.to(at::kFloat)});
-      const Tensor again = rotations(part.index_select(1, dealt), m, rng, draw);
-      after.push_back(Rotate{.begin = s.begin, .end = s.end, .blocks = again.to(at::kFloat)});
+      out.push_back(first_turn);
+      after.push_back(Rotate{
+          .begin = s.begin, .end = s.end, .blocks = rotations(turned.index_select(1, dealt), m, rng, draw)});
     }
     out.push_back(Permute{.order = order});
     out.insert(out.end(), after.begin(), after.end());
@@ -42,16 +42,12 @@ class OutlierAwareRotator final : public Rotator {
   }
 
  private:
-  // [K / m, m, m]
+  // [K / m, m, m] fp32
   Tensor rotations(const Tensor& x, int64_t m, const Rng& rng, int64_t& draw) const {
     std::vector<Tensor> out;
     for (int64_t k = 0; k < x.size(1); k += m)
       out.push_back(greedy_rotation(x.slice(1, k, k + m), options_.rotations, rng, draw++));
-    return at::stack(out);
-  }
-  static Tensor rotated(const Tensor& x, const Tensor& blocks) {
-    const Tensor runs = x.reshape({x.size(0), blocks.size(0), blocks.size(1)}).transpose(0, 1);
-    return at::bmm(runs, blocks).transpose(0, 1).reshape(x.sizes());
+    return at::stack(out).to(at::kFloat);
   }
 
   Options options_;

@@ -52,10 +52,9 @@ class HadamardRotator final : public Rotator {
 }  // namespace
 
 std::unique_ptr<Rotator> make_hadamard(Fields& options) {
-  return std::make_unique<HadamardRotator>(
-      HadamardRotator::Options{.block = read_block(options, 0),
-                               .signs = options.boolean("signs", true),
-                               .seed = static_cast<uint64_t>(options.integer("seed", 0))});
+  return std::make_unique<HadamardRotator>(HadamardRotator::Options{.block = read_block(options, 0),
+                                                                    .signs = options.boolean("signs", true),
+                                                                    .seed = read_rotation_seed(options)});
 }
 
 }  // namespace svdlab

@@ -59,7 +59,7 @@ std::unique_ptr<Rotator> make_outlier_aware(Fields& options) {
   const OutlierAwareRotator::Options o{.block = read_block(options, 64),
                                        .rotations = options.integer("rotations", 16),
                                        .tokens = options.integer("tokens", 512),
-                                       .seed = static_cast<uint64_t>(options.integer("seed", 0))};
+                                       .seed = read_rotation_seed(options)};
   SVDLAB_REQUIRE(o.rotations >= 1 && o.rotations <= 1024, Errc::kConfig, options.where(), ": `",
                  options.path_of("rotations"), "` must be 1 to 1024, not ", o.rotations);
   SVDLAB_REQUIRE(o.tokens >= 1, Errc::kConfig, options.where(), ": `", options.path_of("tokens"),

@@ -33,7 +33,7 @@ class RandomOrthogonalRotator final : public Rotator {
 
 std::unique_ptr<Rotator> make_random_orthogonal(Fields& options) {
   const int64_t block = read_block(options, 64);
-  return std::make_unique<RandomOrthogonalRotator>(block, static_cast<uint64_t>(options.integer("seed", 0)));
+  return std::make_unique<RandomOrthogonalRotator>(block, read_rotation_seed(options));
 }
 
 }  // namespace svdlab

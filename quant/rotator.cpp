@@ -15,6 +15,13 @@ int64_t read_block(Fields& options, int64_t fallback) {
   return block;
 }
 
+uint64_t read_rotation_seed(Fields& options) {
+  const int64_t seed = options.integer("seed", 0);
+  SVDLAB_REQUIRE(seed >= 0, Errc::kConfig, options.where(), ": `", options.path_of("seed"),
+                 "` must not be negative: ", seed);
+  return static_cast<uint64_t>(seed);
+}
+
 int64_t block_of(const Segment& segment, int64_t block, const GroupProblem& problem) {
   if (block == 0) return segment.size();
   SVDLAB_REQUIRE(segment.size() % block == 0, Errc::kConfig, "rotation block ", block,

@@ -32,6 +32,8 @@ std::unique_ptr<Rotator> read_rotator(Fields& options);
 
 /// Reads `block`, the channels that are mixed with each other: 0 for a whole K range, else at least 2.
 int64_t read_block(Fields& options, int64_t fallback);
+/// Reads `seed`, 0 when absent.
+uint64_t read_rotation_seed(Fields& options);
 /// The number of channels to mix in a K range: `block`, or all of them. Throws as Rotator::steps.
 int64_t block_of(const Segment& segment, int64_t block, const GroupProblem& problem);
 

@@ -109,6 +109,8 @@ TEST(Rotators, RefuseBlocksThatDoNotFitByName) {
                            {"block 48 does not divide K range [0,64) of first"}));
   EXPECT_TRUE(throws_error([] { rotator("random-orthogonal", "{block: 1}"); }, Errc::kConfig,
                            {"rotation.block", "0 (a whole K range) or at least 2, not 1"}));
+  EXPECT_TRUE(
+      throws_error([] { rotator("hadamard", "{seed: -1}"); }, Errc::kConfig, {"rotation.seed", "-1"}));
   group.problem.segments = {{0, 22, Producer::kAttention}, {22, 192, Producer::kGelu}};
   EXPECT_TRUE(throws_error([&] { rotation_of(group, "hadamard"); }, Errc::kConfig,
                            {"first: no Hadamard transform of length 22", "blocks of 2"}));

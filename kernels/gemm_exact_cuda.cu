@@ -49,17 +49,21 @@ __global__ __launch_bounds__(kExactProducers + kExactConsumers,
 #endif
 }
 
+// Blocks that stay for all tiles: no more than the device holds at once, or the last ones would start when
+// the others are done.
 template <int kTokens, int kCluster, bool kRope>
 void start(const ExactParameters& p, cudaStream_t stream) {
   using Shape = ExactShape<kTokens, kCluster, kRope>;
-  const int blocks = device_attribute(cudaDevAttrMultiProcessorCount) / kCluster * kCluster;
-  const int64_t tiles = pieces_of(p.m, kTokens) * pieces_of(p.n, kExactChannels * kCluster) * kCluster;
-  launch({.grid = dim3(static_cast<unsigned>(tiles < blocks ? tiles : blocks)),
-          .block = dim3(kExactProducers + kExactConsumers),
-          .shared_bytes = sizeof(typename Shape::Shared),
-          .cluster = kCluster,
-          .stream = stream},
-         exact_kernel<Shape>, p);
+  const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount);
+  Launch how{.grid = dim3(static_cast<unsigned>(multiprocessors / kCluster * kCluster)),
+             .block = dim3(kExactProducers + kExactConsumers),
+             .shared_bytes = sizeof(typename Shape::Shared),
+             .cluster = kCluster,
+             .stream = stream};
+  static const int clusters = kCluster == 1 ? multiprocessors : resident_clusters(how, exact_kernel<Shape>);
+  const int64_t tiles = pieces_of(p.m, kTokens) * pieces_of(p.n, kExactChannels * kCluster);
+  how.grid.x = static_cast<unsigned>((tiles < clusters ? tiles : clusters) * kCluster);
+  launch(how, exact_kernel<Shape>, p);
 }
 
 ExactParameters parameters(const GemmQuantized& op, ExactTiling tiling) {

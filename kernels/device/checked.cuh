@@ -21,24 +21,46 @@ struct Launch {
   cudaStream_t stream = nullptr;
 };
 
+/// `how` as the runtime wants it; holds the attribute that the configuration points at.
+class LaunchConfig {
+ public:
+  template <class... Parameters>
+  LaunchConfig(const Launch& how, void (*kernel)(Parameters...)) {
+    if (how.shared_bytes > 48 * 1024)
+      SVDLAB_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                       static_cast<int>(how.shared_bytes)));
+    attribute_.id = cudaLaunchAttributeClusterDimension;
+    attribute_.val.clusterDim = {how.cluster, 1, 1};
+    config_.gridDim = how.grid;
+    config_.blockDim = how.block;
+    config_.dynamicSmemBytes = how.shared_bytes;
+    config_.stream = how.stream;
+    config_.attrs = &attribute_;
+    config_.numAttrs = how.cluster > 1 ? 1 : 0;
+  }
+  LaunchConfig(const LaunchConfig&) = delete;
+  LaunchConfig& operator=(const LaunchConfig&) = delete;
+  const cudaLaunchConfig_t* get() const { return &config_; }
+
+ private:
+  cudaLaunchAttribute attribute_{};
+  cudaLaunchConfig_t config_{};
+};
+
 /// Starts `kernel`; what only the run can tell comes with the next checked call.
 template <class... Parameters, class... Arguments>
 void launch(const Launch& how, void (*kernel)(Parameters...), const Arguments&... arguments) {
-  if (how.shared_bytes > 48 * 1024)
-    SVDLAB_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                     static_cast<int>(how.shared_bytes)));
-  cudaLaunchAttribute attribute{};
-  attribute.id = cudaLaunchAttributeClusterDimension;
-  attribute.val.clusterDim.x = how.cluster;
-  attribute.val.clusterDim.y = attribute.val.clusterDim.z = 1;
-  cudaLaunchConfig_t config{};
-  config.gridDim = how.grid;
-  config.blockDim = how.block;
-  config.dynamicSmemBytes = how.shared_bytes;
-  config.stream = how.stream;
-  config.attrs = &attribute;
-  config.numAttrs = how.cluster > 1 ? 1 : 0;
-  SVDLAB_CUDA(cudaLaunchKernelEx(&config, kernel, Parameters(arguments)...));
+  const LaunchConfig config(how, kernel);
+  SVDLAB_CUDA(cudaLaunchKernelEx(config.get(), kernel, Parameters(arguments)...));
+}
+
+/// How many clusters of `how` the device holds at once; a multiprocessor may be left over by its neighbours.
+template <class... Parameters>
+int resident_clusters(const Launch& how, void (*kernel)(Parameters...)) {
+  const LaunchConfig config(how, kernel);
+  int clusters = 0;
+  SVDLAB_CUDA(cudaOccupancyMaxActiveClusters(&clusters, kernel, config.get()));
+  return clusters;
 }
 
 /// One attribute of the current device.

@@ -17,9 +17,6 @@ struct MmaEpilogue {
   HalfType up_type, out_type;
 };
 
-/// The word whose upper 19 bits are x rounded to tf32, ties away from zero.
-__device__ __forceinline__ uint32_t tf32_bits(float x) { return bits_of(x) + 0x1000u; }
-
 /// One warp's sums of kRows * 16 rows from `row` on and kCols * 8 columns from `col` on, as mma_accumulator.
 template <int kRows, int kCols>
 __device__ __forceinline__ void finish_tile(const MmaEpilogue& e, float (&sums)[kRows][kCols][4], int row,
@@ -60,14 +57,19 @@ __device__ __forceinline__ void finish_tile(const MmaEpilogue& e, float (&sums)[
       }
 #pragma unroll
     for (int i = 0; i < kRows; ++i) {
-      uint32_t low[4];
+      uint32_t high[4], rest[4];  // low_rank as the sum of two tf32 numbers; up is one of them exactly
 #pragma unroll
       for (int k = 0; k < 4; ++k) {
         const int m = row + 16 * i + g + 8 * (k % 2);
-        low[k] = m < e.m ? tf32_bits(__ldg(e.low_rank + m * e.low_rank_stride + r + c + 4 * (k / 2))) : 0u;
+        const float low = m < e.m ? __ldg(e.low_rank + m * e.low_rank_stride + r + c + 4 * (k / 2)) : 0.0f;
+        high[k] = bits_of(low) & 0xffffe000u;
+        rest[k] = bits_of(low - float_of(high[k]));
       }
 #pragma unroll
-      for (int j = 0; j < kCols; ++j) mma_tf32(sums[i][j], low, up[j][0], up[j][1]);
+      for (int j = 0; j < kCols; ++j) {
+        mma_tf32(sums[i][j], high, up[j][0], up[j][1]);
+        mma_tf32(sums[i][j], rest, up[j][0], up[j][1]);
+      }
     }
   }
 #pragma unroll

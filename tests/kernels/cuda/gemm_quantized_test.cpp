@@ -11,6 +11,7 @@ namespace {
 
 using testing::all;
 using testing::decoded;
+using testing::InputProblem;
 using testing::LinearCall;
 using testing::LinearProblem;
 using testing::LinearResult;
@@ -178,8 +179,19 @@ TEST_P(GemmQuantizedGpu, SmallGeluAndRequantize) {
     SCOPED_TRACE(to_string(shape));
     const LinearProblem problem(shape);
     const LinearResult actual = run_twice(problem), expected = run(problem, Device::kCpu);
+    // The epilogue on its own: the codes of what the GPU itself put out.
+    InputProblem own = *problem.next;
+    own.x = actual.out;
+    own.shape.step = InputStep::kGelu;
     testing::expect_nearly_equal_codes(unpack_matrix(actual.next->codes.view()),
-                                       unpack_matrix(expected.next->codes.view()));
+                                       unpack_matrix(run(own, Device::kCpu).codes.view()));
+    // Both together. fp16 promotion leaves the product at about 70 dB, so that rounding to bf16 goes the
+    // other way for about a tenth of the outputs, and with them a few codes in 1000.
+    const testing::AllowedFlips flips = GetParam().loop == MainLoop::kExact
+                                            ? testing::AllowedFlips{.codes = 0.004, .scales = 0.08}
+                                            : testing::AllowedFlips{};
+    testing::expect_nearly_equal_codes(unpack_matrix(actual.next->codes.view()),
+                                       unpack_matrix(expected.next->codes.view()), flips);
     testing::expect_close_low_rank(actual.next->low_rank, expected.next->low_rank);
   }
 }

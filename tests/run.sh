@@ -87,10 +87,14 @@ sanitized_build() {
   build build-dev all
 }
 
+# For every architecture that has a kernel of its own.
 cuda_sources() {
-  local source
+  local source arch targets=()
+  for arch in 80 89 90a 120a; do
+    targets+=(-gencode "arch=compute_$arch,code=sm_$arch")
+  done
   for source in "$@"; do
-    logged "build/$(basename "$source").log" nvcc -std=c++20 -I. -c -o build/cuda_probe.o "$source" ||
+    logged "build/$(basename "$source").log" nvcc -std=c++20 -I. "${targets[@]}" -c -o build/cuda_probe.o "$source" ||
       fail 1 "$source does not compile (the log: build/$(basename "$source").log)"
   done
 }

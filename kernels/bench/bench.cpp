@@ -1,5 +1,8 @@
-// kernels_bench CSV [quick]: our kernels beside cuBLASLt's in bf16, fp8 and int8, on the shapes of FLUX.1.
-#include <cstring>
+// kernels_bench CSV [quick | single | probe]: our kernels beside cuBLASLt's in bf16, fp8 and int8, on the
+// shapes of FLUX.1. quick: one shape; single: the exact loop without clusters; probe: nothing but its
+// tilings, on a small product, whose outputs must be the same to the bit.
+#include <cstdio>
+#include <vector>
 
 #include "kernels/bench/baselines.h"
 #include "kernels/bench/problems.h"
@@ -108,9 +111,20 @@ void prologue(Timer& timer, const LinearProblem& p, const char* variant) {
   timer.time(c);
 }
 
+constexpr device::ExactTiling kTilings[] = {{128, 1}, {192, 1}, {128, 2}, {192, 2}};
+
+// Whether the exact loop may use clusters.
+bool clusters = true;
+
+void multiply(const LinearProblem& p, cudaStream_t s) {
+  if (p.loop != MainLoop::kExact || clusters) return gemm_quantized(p.gemm, cuda(s));
+  constexpr int kMultiprocessors = 132;
+  detail::gemm_exact_cuda(p.gemm, {device::exact_tiling(p.m, p.n, kMultiprocessors).tokens, 1}, cuda(s));
+}
+
 void product(Timer& timer, const LinearProblem& p, const char* variant) {
   Case c = case_of(p, "gemm", variant);
-  c.run = [&](cudaStream_t s) { gemm_quantized(p.gemm, cuda(s)); };
+  c.run = [&](cudaStream_t s) { multiply(p, s); };
   timer.time(c);
 }
 
@@ -118,7 +132,7 @@ void whole(Timer& timer, const LinearProblem& p, const char* variant) {
   Case c = case_of(p, "linear", variant);
   c.run = [&](cudaStream_t s) {
     quantize_fuse_down(p.quantize, cuda(s));
-    gemm_quantized(p.gemm, cuda(s));
+    multiply(p, s);
   };
   timer.time(c);
 }
@@ -131,8 +145,8 @@ void exact(Timer& timer, Shape s, bool all_ranks) {
     guarded(timer, failed, [&] {
       const LinearProblem p(s.m, s.n, s.k, rank, MainLoop::kExact, NumberFormat::kInt4, NumberFormat::kInt4);
       if (rank == 32)
-        for (const device::ExactTiling t : {device::ExactTiling{128, 1}, device::ExactTiling{192, 1},
-                                            device::ExactTiling{128, 2}, device::ExactTiling{192, 2}}) {
+        for (const device::ExactTiling t : kTilings) {
+          if (t.cluster > 1 && !clusters) continue;
           Case c = case_of(p, "gemm", concat("exact ", t.tokens, "x", t.cluster));
           c.run = [&](cudaStream_t stream) { detail::gemm_exact_cuda(p.gemm, t, cuda(stream)); };
           timer.time(c);
@@ -171,12 +185,35 @@ void small_m(Timer& timer, int64_t m, Shape s) {
   baseline(timer, "small_m", {m, s.n, s.k}, kBaselines[0]);
 }
 
+// 0 when all tilings give the output of the first.
+int probe() {
+  const LinearProblem p(300, 640, 1088, 48, MainLoop::kExact, NumberFormat::kInt4, NumberFormat::kInt4);
+  std::vector<uint16_t> first, out(p.m * p.n);
+  int different = 0;
+  for (const device::ExactTiling t : kTilings) {
+    std::printf("exact %dx%d: ", t.tokens, t.cluster);
+    std::fflush(stdout);
+    SVDLAB_CUDA(cudaMemset(p.out.data(), 0xff, 2 * p.m * p.n));
+    detail::gemm_exact_cuda(p.gemm, t, cuda(nullptr));
+    p.out.copy_to(out.data(), 2 * p.m * p.n);
+    if (first.empty()) first = out;
+    different += out != first;
+    std::printf("%s\n", out == first ? "done" : "differs from the first");
+    std::fflush(stdout);
+  }
+  return different > 0;
+}
+
 int run(int argc, char** argv) {
-  SVDLAB_REQUIRE(argc == 2 || (argc == 3 && std::strcmp(argv[2], "quick") == 0), Errc::kConfig,
-                 "usage: kernels_bench CSV [quick]");
+  const std::string mode = argc == 3 ? argv[2] : "full";
+  SVDLAB_REQUIRE(
+      (argc == 2 || argc == 3) && (mode == "full" || mode == "quick" || mode == "single" || mode == "probe"),
+      Errc::kConfig, "usage: kernels_bench CSV [quick | single | probe]");
   const std::string problem = cuda_device_problem();
   SVDLAB_REQUIRE(problem.empty(), Errc::kConfig, problem);
-  const bool quick = argc == 3;
+  if (mode == "probe") return probe();
+  const bool quick = mode == "quick";
+  clusters = mode != "single";
   std::printf("%s\n", cuda_device_name().c_str());
   Timer timer(argv[1]);
   copy(timer);

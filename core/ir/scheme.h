@@ -21,7 +21,7 @@ struct TensorScheme {
   ScaleFormat scale = ScaleFormat::kBf16;
   bool two_level = false;  ///< nvfp4 weights: an fp32 scale for the tensor above the e4m3 micro scales
   int bits = 4;            ///< of a kAffine or kCodebook code, 1 .. 8; other formats have their own
-  /// Scales (and zero points) that are themselves quantized: bits of each, and how many share two fp16
+  /// Scales (and zero points) that are themselves quantized: bits of each, and how many share two bf16
   /// numbers. 0: they are not. What is kept in memory and files are the numbers they decode to.
   int scale_code_bits = 0;
   int64_t scale_group = 0;

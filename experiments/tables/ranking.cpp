@@ -12,11 +12,26 @@
 namespace svdlab {
 namespace {
 
+/// `line` itself and `line`-r<rank>.
+bool is_on_line(const std::string& method, const std::string& line) {
+  const std::string ranked = line + "-r";
+  return method == line || (method.size() > ranked.size() && method.rfind(ranked, 0) == 0 &&
+                            method.find_first_not_of("0123456789", ranked.size()) == std::string::npos);
+}
+
+constexpr const char* kOneRound = "svdquant";
+constexpr const char* kIterated = "svdquant-iterated";
+
 bool is_baseline(const std::string& method) {
-  const std::string ranked = "svdquant-r";
-  return method == "rtn" || method == "svdquant" ||
-         (method.size() > ranked.size() && method.rfind(ranked, 0) == 0 &&
-          method.find_first_not_of("0123456789", ranked.size()) == std::string::npos);
+  return method == "rtn" || is_on_line(method, kOneRound) || is_on_line(method, kIterated);
+}
+
+/// Whether branch and residual of some layer were fitted in more than one round.
+bool iterates(const ResultFile& results, const std::string& cell) {
+  const Table& layers = results.table("/layers");
+  const std::vector<size_t> rows = rows_where(layers, "cell", cell);
+  return std::any_of(rows.begin(), rows.end(),
+                     [&](size_t row) { return integers(layers, "rounds")[row] > 1; });
 }
 
 /// What a cell is held against, item by item.
@@ -56,17 +71,30 @@ EqualBits baseline_at(const ResultFile& results, const std::vector<size_t>& poin
   return out;
 }
 
-/// Rows of the baseline of a cell's scheme and outliers, by bits.
-std::vector<size_t> baseline_of(const Table& cells, size_t cell) {
+/// Rows of rtn and of a line of the cell's scheme and outliers, by bits.
+std::vector<size_t> points_of(const Table& cells, size_t cell, const std::string& line) {
   std::vector<size_t> out;
-  for (size_t row = 0; row < cells.rows(); ++row)
-    if (texts(cells, "status")[row] == "ok" && is_baseline(texts(cells, "method")[row]) &&
+  for (size_t row = 0; row < cells.rows(); ++row) {
+    const std::string& method = texts(cells, "method")[row];
+    if (texts(cells, "status")[row] == "ok" && (method == "rtn" || is_on_line(method, line)) &&
         texts(cells, "scheme")[row] == texts(cells, "scheme")[cell] &&
         texts(cells, "outliers")[row] == texts(cells, "outliers")[cell])
       out.push_back(row);
+  }
   const std::vector<double>& size = numbers(cells, "bits_per_weight");
   std::stable_sort(out.begin(), out.end(), [&](size_t a, size_t b) { return size[a] < size[b]; });
   return out;
+}
+
+/// A cell that iterates is held against cells that do, where its scheme has any beside rtn.
+std::vector<size_t> baseline_of(const ResultFile& results, size_t cell) {
+  const Table& cells = results.table("/cells");
+  if (iterates(results, texts(cells, "cell")[cell])) {
+    const std::vector<size_t> points = points_of(cells, cell, kIterated);
+    const auto is_rtn = [&](size_t row) { return texts(cells, "method")[row] == "rtn"; };
+    if (!std::all_of(points.begin(), points.end(), is_rtn)) return points;
+  }
+  return points_of(cells, cell, kOneRound);
 }
 
 Interval sqnr_over_layers(const ResultFile& results, const std::string& cell) {
@@ -100,7 +128,7 @@ void add_row(const ResultFile& results, const std::vector<size_t>& rows, size_t 
   numbers(t, "PSNR").push_back(numbers(cells, "psnr_db")[row]);
   texts(t, "PSNR 95 %")
       .push_back(interval_text(numbers(cells, "psnr_lo_db")[row], numbers(cells, "psnr_hi_db")[row], 2));
-  const std::vector<size_t> points = baseline_of(cells, row);
+  const std::vector<size_t> points = baseline_of(results, row);
   const bool own = is_baseline(texts(cells, "method")[row]);
   EqualBits base{{}, own ? "baseline" : ""};
   if (!own && !points.empty()) base = baseline_at(results, points, bits);
@@ -137,8 +165,10 @@ std::string ranking_caption() {
          "see how they add up along a trajectory. Intervals: of the mean output SQNR over layers, of the "
          "mean "
          "PSNR over items. At equal bits: PSNR less that of the scheme's baseline at the same bits per "
-         "weight, paired by item; the baseline is rtn, svdquant and svdquant-r<rank>, straight lines between "
-         "neighbours. Beyond its ends the nearest stands, and the last column says by how many bits it "
+         "weight, paired by item; the baseline is rtn, svdquant and svdquant-r<rank>, or svdquant-iterated "
+         "and "
+         "svdquant-iterated-r<rank> for a cell that iterates, straight lines between neighbours. Beyond its "
+         "ends the nearest stands, and the last column says by how many bits it "
          "differs. From /cells, /layers and /samples.";
 }
 

@@ -15,6 +15,7 @@ struct MadeUpCell {
   double bits, sqnr;
   std::vector<double> psnr;  ///< of items 0, 1 ...
   std::string outliers = "";
+  int64_t rounds = 1;
 };
 
 /// Appends to every column of /cells that is not set here a value that does not matter.
@@ -43,6 +44,7 @@ void add_cell(const MadeUpCell& c, ResultFile& r, const std::string& status = "o
   for (const double off : {-1.0, 1.0}) {
     texts(layers, "cell").push_back(name);
     numbers(layers, "output_sqnr_db").push_back(c.sqnr + off);
+    integers(layers, "rounds").push_back(c.rounds);
   }
   for (Column& column : layers.columns)
     std::visit([&](auto& values) { values.resize(texts(layers, "cell").size()); }, column.values);
@@ -79,6 +81,23 @@ TEST(Ranking, EqualBitsIsALineBetweenTheNeighboursItemByItem) {
   EXPECT_NEAR(numbers(t, "at equal bits")[mine], ((31 - 29.0) + (30 - 30.5)) / 2, 1e-12);
   EXPECT_EQ(texts(t, "against")[mine], "rtn .. svdquant");
   EXPECT_EQ(texts(t, "gain 95 %")[mine], "[-0.50, 2.00]");
+}
+
+TEST(Ranking, WhatIteratesIsHeldAgainstWhatIterates) {
+  std::vector<MadeUpCell> cells = kCells;
+  cells.push_back({"int4", "svdquant-iterated", 5.0, 24, {36, 36}, "", 20});
+  cells.push_back({"int4", "svdquant-iterated-r4", 4.5, 24, {34, 34}, "", 20});
+  cells.push_back({"int4", "mine-iterated", 4.75, 25, {36, 36}, "", 20});
+  cells.push_back({"nvfp4", "rtn", 4.5, 25, {33, 33}});
+  cells.push_back({"nvfp4", "svdquant", 5.0, 25, {34, 34}});
+  cells.push_back({"nvfp4", "mine-iterated", 5.0, 25, {37, 37}, "", 20});
+  const Table t = ranking_table(results_of(cells));
+  const auto held = [&](const std::string& cell) { return texts(t, "against")[row_of(t, cell)]; };
+  EXPECT_EQ(held("int4/mine"), "rtn .. svdquant");
+  EXPECT_EQ(held("int4/mine-iterated"), "svdquant-iterated-r4 .. svdquant-iterated");
+  EXPECT_NEAR(numbers(t, "at equal bits")[row_of(t, "int4/mine-iterated")], 36 - 35.0, 1e-12);
+  EXPECT_EQ(held("int4/svdquant-iterated"), "baseline");
+  EXPECT_EQ(held("nvfp4/mine-iterated"), "svdquant");
 }
 
 TEST(Ranking, BeyondTheBaselineTheNearestEndStandsAndTheDifferenceIsNamed) {

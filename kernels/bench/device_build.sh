@@ -38,6 +38,9 @@ for i in "${!common[@]}"; do
   [[ ${common[i]} != kernels/cuda_absent.cpp ]] || unset "common[i]"
 done
 bench=(kernels/bench/*.cpp kernels/bench/*.cu)
+for i in "${!bench[@]}"; do
+  [[ ${bench[i]} != *_absent.cpp ]] || unset "bench[i]"
+done
 tests=(tests/kernels/cuda/*_test.cpp tests/kernels/device/*_test.cpp)
 [[ -e /usr/include/gtest/gtest.h ]] || tests=()
 printf '%s\n' "${common[@]}" "${bench[@]}" "${tests[@]}" |

@@ -44,64 +44,86 @@ float elapsed_us(cudaEvent_t begin, cudaEvent_t end) {
 
 }  // namespace
 
-Timer::Timer(const std::string& csv_path) : flush_(kFlushBytes) {
-  csv_ = std::fopen(csv_path.c_str(), "w");
-  SVDLAB_REQUIRE(csv_, Errc::kResource, "bench: cannot write ", csv_path);
+double peak_tera(Unit unit) {
+  switch (unit) {
+    case Unit::kBf16:
+      return 882;
+    case Unit::kFp8:
+    case Unit::kInt8:
+      return 1909;
+    case Unit::kNone:
+      break;
+  }
+  return 0;
+}
+
+Timer::Timer(const Selection& selection, std::function<void(const Measurement&)> report)
+    : selection_(selection), report_(std::move(report)), flush_(kFlushBytes) {
   SVDLAB_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
   SVDLAB_CUDA(cudaEventCreate(&begin_));
   SVDLAB_CUDA(cudaEventCreate(&end_));
-  std::fprintf(csv_,
-               "what,variant,m,n,k,rank,cold_us,cold_p10_us,cold_p90_us,burst_us,tera_per_s,giga_bytes_per_s,"
-               "sm_mhz,watts,error\n");
 }
 
 Timer::~Timer() {
-  std::fclose(csv_);
   cudaEventDestroy(begin_);
   cudaEventDestroy(end_);
   cudaStreamDestroy(stream_);
 }
 
 void Timer::time(const Case& c) {
-  std::vector<float> cold;
-  double burst = 0;
-  std::string error;
-  Sensors sensors;
+  if (wants(c.what, c.variant)) time_always(c);
+}
+
+void Timer::time_always(const Case& c) {
+  Measurement out{.what = c.what, .variant = c.variant, .m = c.m, .n = c.n, .k = c.k, .rank = c.rank};
   try {
-    for (int i = 0; i < kWarmUp + kCold; ++i) {
-      // The launch overlaps with the overwriting of L2, so its latency is not in the time.
-      SVDLAB_CUDA(cudaMemsetAsync(flush_.data(), i, kFlushBytes, stream_));
-      SVDLAB_CUDA(cudaEventRecord(begin_, stream_));
-      c.run(stream_);
-      SVDLAB_CUDA(cudaEventRecord(end_, stream_));
-      SVDLAB_CUDA(cudaStreamSynchronize(stream_));
-      if (i >= kWarmUp) cold.push_back(elapsed_us(begin_, end_));
-    }
-    std::sort(cold.begin(), cold.end());
-    const int launches = std::clamp(static_cast<int>(kBurstMicroseconds / cold[kCold / 2]), 20, 2000);
-    SVDLAB_CUDA(cudaEventRecord(begin_, stream_));
-    for (int i = 0; i < launches; ++i) c.run(stream_);
-    SVDLAB_CUDA(cudaEventRecord(end_, stream_));
-    while (cudaEventQuery(end_) == cudaErrorNotReady) sensors = read_sensors();
-    SVDLAB_CUDA(cudaStreamSynchronize(stream_));
-    burst = elapsed_us(begin_, end_) / launches;
+    measure(c, out);
+    relate(c, out);
   } catch (const std::exception& e) {
-    error = e.what();
-    std::replace(error.begin(), error.end(), ',', ';');
-    cold.assign(kCold, 0);
+    out.error = e.what();
   }
-  const double median = cold[kCold / 2];
-  const auto rate = [](double amount, double us, double unit) { return us > 0 ? amount / us / unit : 0; };
-  char row[512];
-  std::snprintf(row, sizeof row, "%s,%s,%ld,%ld,%ld,%ld,%.2f,%.2f,%.2f,%.2f,%.1f,%.1f,%u,%.0f,%s",
-                c.what.c_str(), c.variant.c_str(), static_cast<long>(c.m), static_cast<long>(c.n),
-                static_cast<long>(c.k), static_cast<long>(c.rank), median, cold[kCold / 10],
-                cold[kCold * 9 / 10], burst, rate(c.operations, median, 1e6), rate(c.bytes, median, 1e3),
-                sensors.sm_mhz, sensors.milliwatts / 1000.0, error.c_str());
-  std::fprintf(csv_, "%s\n", row);
-  std::fflush(csv_);
-  std::printf("%s\n", row);
-  std::fflush(stdout);
+  report_(out);
+}
+
+void Timer::measure(const Case& c, Measurement& out) {
+  std::vector<float> cold;
+  for (int i = 0; i < kWarmUp + kCold; ++i) {
+    // The launch overlaps with the overwriting of L2, so its latency is not in the time.
+    SVDLAB_CUDA(cudaMemsetAsync(flush_.data(), i, kFlushBytes, stream_));
+    SVDLAB_CUDA(cudaEventRecord(begin_, stream_));
+    c.run(stream_);
+    SVDLAB_CUDA(cudaEventRecord(end_, stream_));
+    SVDLAB_CUDA(cudaStreamSynchronize(stream_));
+    if (i >= kWarmUp) cold.push_back(elapsed_us(begin_, end_));
+  }
+  std::sort(cold.begin(), cold.end());
+  out.cold_us = cold[kCold / 2];
+  out.cold_p10_us = cold[kCold / 10];
+  out.cold_p90_us = cold[kCold * 9 / 10];
+  const int launches = std::clamp(static_cast<int>(kBurstMicroseconds / out.cold_us), 20, 2000);
+  Sensors sensors;
+  SVDLAB_CUDA(cudaEventRecord(begin_, stream_));
+  for (int i = 0; i < launches; ++i) c.run(stream_);
+  SVDLAB_CUDA(cudaEventRecord(end_, stream_));
+  while (cudaEventQuery(end_) == cudaErrorNotReady) sensors = read_sensors();
+  SVDLAB_CUDA(cudaStreamSynchronize(stream_));
+  out.burst_us = elapsed_us(begin_, end_) / launches;
+  out.sm_mhz = sensors.sm_mhz;
+  out.watts = sensors.milliwatts / 1000.0;
+}
+
+// Rates, floors and the ratio to the 16-bit product; remembers what later cases are held against.
+void Timer::relate(const Case& c, Measurement& out) {
+  const std::tuple shape(c.m, c.n, c.k);
+  out.tera_per_s = c.operations / out.cold_us / 1e6;
+  out.giga_bytes_per_s = c.bytes / out.cold_us / 1e3;
+  if (c.what == "copy") copy_giga_bytes_per_s_ = out.giga_bytes_per_s;
+  if (c.variant == "cublas bf16") bf16_us_[shape] = out.cold_us;
+  if (c.unit != Unit::kNone) out.floor_operations_us = c.operations / peak_tera(c.unit) / 1e6;
+  if (copy_giga_bytes_per_s_ > 0) out.floor_bytes_us = c.bytes / copy_giga_bytes_per_s_ / 1e3;
+  const bool comparable = c.what == "gemm" || c.what == "linear" || c.what == "small_m";
+  if (const auto found = bf16_us_.find(shape); comparable && found != bf16_us_.end())
+    out.bf16_ratio = found->second / out.cold_us;
 }
 
 double quick_time(const std::function<void(cudaStream_t)>& run, cudaStream_t stream) {

@@ -1,6 +1,5 @@
-// kernels_bench CSV [quick | single | probe]: our kernels beside cuBLASLt's in bf16, fp8 and int8, on the
-// shapes of FLUX.1. quick: one shape; single: the exact loop without clusters; probe: nothing but its
-// tilings, on a small product, whose outputs must be the same to the bit.
+#include "kernels/bench/suite.h"
+
 #include <cstdio>
 #include <vector>
 
@@ -36,7 +35,7 @@ void guarded(Timer& timer, Case c, Body body) {
 void copy(Timer& timer) {
   constexpr int64_t kBytes = int64_t{1} << 30;
   const CudaBuffer from(kBytes), to(kBytes);
-  timer.time(
+  timer.time_always(
       {.what = "copy", .variant = "device to device", .bytes = 2.0 * kBytes, .run = [&](cudaStream_t s) {
          SVDLAB_CUDA(cudaMemcpyAsync(to.data(), from.data(), kBytes, cudaMemcpyDeviceToDevice, s));
        }});
@@ -48,14 +47,23 @@ struct BaselineName {
   DataKind data;
   int bytes;
   float deviation;
+  Unit unit;
 };
-constexpr BaselineName kBaselines[] = {{BaselineType::kBf16, "cublas bf16", DataKind::kBf16, 2, 1.0f},
-                                       {BaselineType::kFp8, "cublas fp8", DataKind::kE4M3, 1, 1.0f},
-                                       {BaselineType::kInt8, "cublas int8", DataKind::kInt8, 1, 30.0f}};
+constexpr BaselineName kBaselines[] = {
+    {BaselineType::kBf16, "cublas bf16", DataKind::kBf16, 2, 1.0f, Unit::kBf16},
+    {BaselineType::kFp8, "cublas fp8", DataKind::kE4M3, 1, 1.0f, Unit::kFp8},
+    {BaselineType::kInt8, "cublas int8", DataKind::kInt8, 1, 30.0f, Unit::kInt8}};
 
 void baseline(Timer& timer, const char* what, Shape s, const BaselineName& name) {
-  Case c{
-      .what = what, .variant = name.name, .m = s.m, .n = s.n, .k = s.k, .operations = 2.0 * s.m * s.n * s.k};
+  const bool reference = name.type == BaselineType::kBf16;
+  if (!reference && !timer.wants(what, name.name)) return;
+  Case c{.what = what,
+         .variant = name.name,
+         .m = s.m,
+         .n = s.n,
+         .k = s.k,
+         .operations = 2.0 * s.m * s.n * s.k,
+         .unit = name.unit};
   c.bytes = static_cast<double>((s.m + s.n) * s.k * name.bytes + s.m * s.n * 2);
   guarded(timer, c, [&] {
     const CudaBuffer x(s.m * s.k * name.bytes), w(s.n * s.k * name.bytes), y(s.m * s.n * 4);
@@ -63,13 +71,15 @@ void baseline(Timer& timer, const char* what, Shape s, const BaselineName& name)
     fill_normal(w.data(), name.data, s.n, s.k, name.deviation, false, 2);
     const Baseline product(name.type, s.m, s.n, s.k, false, {x.data(), w.data(), y.data()}, timer.stream());
     c.run = [&](cudaStream_t stream) { product.run(stream); };
-    timer.time(c);
+    reference ? timer.time_always(c) : timer.time(c);
   });
 }
 
 // What the low-rank branch costs as two more products.
 void unfused_branch(Timer& timer, Shape s, int64_t rank) {
   Case c{.what = "branch", .variant = "cublas bf16 unfused", .m = s.m, .n = s.n, .k = s.k, .rank = rank};
+  if (!timer.wants(c.what, c.variant)) return;
+  c.unit = Unit::kBf16;
   c.operations = 2.0 * s.m * rank * (s.n + s.k);
   c.bytes = 2.0 * s.m * s.k + 4.0 * s.m * s.n;
   guarded(timer, c, [&] {
@@ -91,6 +101,11 @@ void unfused_branch(Timer& timer, Shape s, int64_t rank) {
   });
 }
 
+Unit unit_of(MainLoop loop) {
+  if (loop == MainLoop::kExact) return Unit::kFp8;
+  return loop == MainLoop::kNvfp4 ? Unit::kBf16 : Unit::kInt8;
+}
+
 Case case_of(const LinearProblem& p, const char* what, std::string variant) {
   return {.what = what,
           .variant = std::move(variant),
@@ -99,15 +114,28 @@ Case case_of(const LinearProblem& p, const char* what, std::string variant) {
           .k = p.k,
           .rank = p.rank,
           .operations = p.operations(),
-          .bytes = static_cast<double>(p.a_codes.bytes()) + p.weight_bytes() + 2.0 * p.m * p.n};
+          .bytes = static_cast<double>(p.a_codes.bytes()) + p.weight_bytes() + 2.0 * p.m * p.n,
+          .unit = unit_of(p.loop)};
 }
 
-void prologue(Timer& timer, const LinearProblem& p, const char* variant) {
+// The prologue alone, and behind what may come before it.
+void prologue(Timer& timer, const LinearProblem& p, const std::string& variant, bool steps) {
   Case c = case_of(p, "prologue", variant);
   c.operations = 2.0 * p.m * p.k * p.rank;
+  c.unit = Unit::kBf16;
   c.bytes =
       2.0 * p.m * p.k + static_cast<double>(p.a_codes.bytes() + p.a_scales.bytes() + p.low_rank.bytes());
   c.run = [&](cudaStream_t s) { quantize_fuse_down(p.quantize, cuda(s)); };
+  timer.time(c);
+  if (!steps) return;
+  QuantizeFuseDown op = p.quantize;
+  c.run = [&](cudaStream_t s) { quantize_fuse_down(op, cuda(s)); };
+  op.step = InputStep::kGelu;
+  c.variant = variant + " behind gelu";
+  timer.time(c);
+  op.step = InputStep::kLayerNormModulate;
+  op.modulation = {.scale = op.x.bits.data, .shift = op.x.bits.data + p.k};
+  c.variant = variant + " behind norm";
   timer.time(c);
 }
 
@@ -137,44 +165,55 @@ void whole(Timer& timer, const LinearProblem& p, const char* variant) {
   timer.time(c);
 }
 
+void tilings(Timer& timer, const LinearProblem& p) {
+  for (const device::ExactTiling t : kTilings) {
+    if (t.cluster > 1 && !clusters) continue;
+    Case c = case_of(p, "gemm", concat("exact ", t.tokens, "x", t.cluster));
+    c.run = [&](cudaStream_t stream) { detail::gemm_exact_cuda(p.gemm, t, cuda(stream)); };
+    timer.time(c);
+  }
+}
+
 // Every tiling at rank 32, then the chosen one at the other ranks, its prologue, and both together.
 void exact(Timer& timer, Shape s, bool all_ranks) {
+  if (!timer.wants("gemm", "exact") && !timer.wants("prologue", "int4") && !timer.wants("linear", "exact"))
+    return;
   for (const int64_t rank :
        all_ranks ? std::vector<int64_t>{32, 0, 16, 64, 128} : std::vector<int64_t>{32, 0}) {
     Case failed{.what = "gemm", .variant = "exact", .m = s.m, .n = s.n, .k = s.k, .rank = rank};
     guarded(timer, failed, [&] {
       const LinearProblem p(s.m, s.n, s.k, rank, MainLoop::kExact, NumberFormat::kInt4, NumberFormat::kInt4);
-      if (rank == 32)
-        for (const device::ExactTiling t : kTilings) {
-          if (t.cluster > 1 && !clusters) continue;
-          Case c = case_of(p, "gemm", concat("exact ", t.tokens, "x", t.cluster));
-          c.run = [&](cudaStream_t stream) { detail::gemm_exact_cuda(p.gemm, t, cuda(stream)); };
-          timer.time(c);
-        }
+      if (rank == 32) tilings(timer, p);
       product(timer, p, "exact");
-      prologue(timer, p, "int4");
+      prologue(timer, p, "int4", rank == 32 && s.n == 3072);
       whole(timer, p, "exact");
     });
   }
 }
 
 void other_loop(Timer& timer, Shape s, MainLoop loop, NumberFormat a, NumberFormat w, const char* variant) {
+  if (!timer.wants("gemm", variant) && !timer.wants("prologue", variant) && !timer.wants("linear", variant))
+    return;
   Case failed{.what = "gemm", .variant = variant, .m = s.m, .n = s.n, .k = s.k, .rank = 32};
   guarded(timer, failed, [&] {
     const LinearProblem p(s.m, s.n, s.k, 32, loop, a, w);
     product(timer, p, variant);
-    prologue(timer, p, variant);
+    prologue(timer, p, variant, false);
+    whole(timer, p, variant);
   });
 }
 
 void small_m(Timer& timer, int64_t m, Shape s) {
+  if (!timer.wants_kind("small_m")) return;
+  baseline(timer, "small_m", {m, s.n, s.k}, kBaselines[0]);
   for (const NumberFormat format : {NumberFormat::kInt4, NumberFormat::kNf4}) {
     Case c{.what = "small_m",
            .variant = format == NumberFormat::kInt4 ? "w4a16 int4" : "w4a16 nf4",
            .m = m,
            .n = s.n,
            .k = s.k,
-           .operations = 2.0 * m * s.n * s.k};
+           .operations = 2.0 * m * s.n * s.k,
+           .unit = Unit::kBf16};
     guarded(timer, c, [&] {
       const WeightOnlyProblem p(m, s.n, s.k, format);
       c.bytes = static_cast<double>(p.codes.bytes() + p.scales.bytes() + p.x.bytes() + p.out.bytes());
@@ -182,14 +221,19 @@ void small_m(Timer& timer, int64_t m, Shape s) {
       timer.time(c);
     });
   }
-  baseline(timer, "small_m", {m, s.n, s.k}, kBaselines[0]);
 }
 
-// 0 when all tilings give the output of the first.
-int probe() {
+void baselines(Timer& timer, Shape s) {
+  if (!timer.wants_kind("gemm") && !timer.wants_kind("linear")) return;
+  for (const BaselineName& name : kBaselines) baseline(timer, "gemm", s, name);
+}
+
+}  // namespace
+
+bool exact_tilings_agree() {
   const LinearProblem p(300, 640, 1088, 48, MainLoop::kExact, NumberFormat::kInt4, NumberFormat::kInt4);
   std::vector<uint16_t> first, out(p.m * p.n);
-  int different = 0;
+  bool agree = true;
   for (const device::ExactTiling t : kTilings) {
     std::printf("exact %dx%d: ", t.tokens, t.cluster);
     std::fflush(stdout);
@@ -197,52 +241,37 @@ int probe() {
     detail::gemm_exact_cuda(p.gemm, t, cuda(nullptr));
     p.out.copy_to(out.data(), 2 * p.m * p.n);
     if (first.empty()) first = out;
-    different += out != first;
+    agree = agree && out == first;
     std::printf("%s\n", out == first ? "done" : "differs from the first");
     std::fflush(stdout);
   }
-  return different > 0;
+  return agree;
 }
 
-int run(int argc, char** argv) {
-  const std::string mode = argc == 3 ? argv[2] : "full";
-  SVDLAB_REQUIRE(
-      (argc == 2 || argc == 3) && (mode == "full" || mode == "quick" || mode == "single" || mode == "probe"),
-      Errc::kConfig, "usage: kernels_bench CSV [quick | single | probe]");
+void run_suite(const Selection& selection, const std::function<void(const Measurement&)>& report) {
+  check_selection(selection);
   const std::string problem = cuda_device_problem();
-  SVDLAB_REQUIRE(problem.empty(), Errc::kConfig, problem);
-  if (mode == "probe") return probe();
-  const bool quick = mode == "quick";
-  clusters = mode != "single";
-  std::printf("%s\n", cuda_device_name().c_str());
-  Timer timer(argv[1]);
+  SVDLAB_REQUIRE(problem.empty(), Errc::kConfig, "benchmarks need a GPU: ", problem);
+  clusters = selection.clusters;
+  Timer timer(selection, report);
   copy(timer);
-  const std::vector<Shape> shapes(std::begin(kLarge), quick ? std::begin(kLarge) + 1 : std::end(kLarge));
+  const std::vector<Shape> shapes(std::begin(kLarge),
+                                  selection.quick ? std::begin(kLarge) + 1 : std::end(kLarge));
   for (const Shape s : shapes) {
-    for (const BaselineName& name : kBaselines) baseline(timer, "gemm", s, name);
-    exact(timer, s, !quick && s.n == 12288);
+    baselines(timer, s);
+    exact(timer, s, !selection.quick && s.n == 12288);
     unfused_branch(timer, s, 32);
   }
   for (const int64_t m : {1, 4, 16}) small_m(timer, m, {m, 12288, 3072});
-  if (quick) return 0;
   for (const Shape s : kFew) {
+    if (selection.quick && s.n != kLarge[0].n) break;
     other_loop(timer, s, MainLoop::kInt8, NumberFormat::kInt8, NumberFormat::kInt8, "w8a8");
     other_loop(timer, s, MainLoop::kInt8, NumberFormat::kInt8, NumberFormat::kInt4, "w4a8");
     other_loop(timer, s, MainLoop::kNvfp4, NumberFormat::kFp4E2M1, NumberFormat::kFp4E2M1, "nvfp4");
   }
-  other_loop(timer, kLarge[0], MainLoop::kMmaS4, NumberFormat::kInt4, NumberFormat::kInt4,
-             "mma_s4 (emulated)");
-  return 0;
+  if (!selection.quick)
+    other_loop(timer, kLarge[0], MainLoop::kMmaS4, NumberFormat::kInt4, NumberFormat::kInt4,
+               "mma_s4 (emulated)");
 }
 
-}  // namespace
 }  // namespace svdlab::bench
-
-int main(int argc, char** argv) {
-  try {
-    return svdlab::bench::run(argc, argv);
-  } catch (const svdlab::Error& e) {
-    std::fprintf(stderr, "kernels_bench: %s\n", e.what());
-    return e.exit_code();
-  }
-}

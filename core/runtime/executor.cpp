@@ -43,11 +43,19 @@ struct Executor::State {
   std::vector<int> last_use;                 // node -> last node that reads it
   std::vector<Tensor> weights, biases;       // per linear, compute dtype; undefined when not cached
   std::map<int, PreparedLinear> compressed;  // per linear
+  std::map<std::string, Tensor> parameters;  // of no linear, compute dtype; where cached
 
-  at::ScalarType compute_type(const Tensor& like) const {
-    return like.is_cuda() && options.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat;
+  at::Device device_for(const Tensor& t) const { return options.device.value_or(t.device()); }
+  at::ScalarType compute_type(at::Device device) const {
+    return device.is_cuda() && options.precision == Precision::kBf16 ? at::kBFloat16 : at::kFloat;
   }
-  Tensor convert(const Tensor& t) const { return t.defined() ? t.to(compute_type(t)) : t; }
+  Tensor convert(const Tensor& t) const {
+    return t.defined() ? t.to(device_for(t), compute_type(device_for(t))) : t;
+  }
+  Tensor parameter(const std::string& name) const {
+    const auto cached = parameters.find(name);
+    return cached != parameters.end() ? cached->second : convert(graph.parameters.at(name));
+  }
 
   bool has_ranges() const {
     if (options.compressed == nullptr) return false;
@@ -60,7 +68,8 @@ struct Executor::State {
     if (const auto found = compressed.find(index); found != compressed.end()) {
       std::vector<int64_t> shape = x.sizes().vec();
       shape.back() = graph.linears[index].out_features();
-      return found->second.run(x.reshape({-1, x.size(-1)}), timestep).view(shape);
+      const Tensor y = found->second.run(x.reshape({-1, x.size(-1)}).to(at::kCPU, at::kFloat), timestep);
+      return y.view(shape).to(x.device());
     }
     const LinearSpec& spec = graph.linears[index];
     const bool cached = weights[index].defined();
@@ -73,11 +82,10 @@ struct Executor::State {
     if (node.op == Op::kLinear) {
       out = linear(node.linear, inputs[0], timestep);
     } else {
-      const Tensor parameter =
-          node.parameter.empty() ? Tensor() : convert(graph.parameters.at(node.parameter));
-      out = run_op(node, inputs, parameter, options.precision);
+      out = run_op(node, inputs, node.parameter.empty() ? Tensor() : parameter(node.parameter),
+                   options.precision);
     }
-    if (node.op == Op::kTimestepEmbedding) out = out.to(compute_type(out));
+    if (node.op == Op::kTimestepEmbedding) out = out.to(compute_type(out.device()));
     return rounds(node.op) ? round_to(out, options.precision) : out;
   }
 
@@ -86,8 +94,9 @@ struct Executor::State {
     SVDLAB_REQUIRE(found != inputs.end(), Errc::kConfig, "the model needs an input \"", node.id, "\"");
     const bool keeps_fp32 =
         node.id == "timestep" || node.id == "guidance" || node.id == "img_ids" || node.id == "txt_ids";
-    if (keeps_fp32) return found->second;
-    return round_to(found->second.to(compute_type(found->second)), options.precision);
+    const at::Device device = device_for(found->second);
+    if (keeps_fp32) return found->second.to(device);
+    return round_to(found->second.to(device, compute_type(device)), options.precision);
   }
 };
 
@@ -97,6 +106,7 @@ Executor::Executor(const Graph& graph, Options options)
                        std::vector<int>(graph.nodes.size(), -1),
                        std::vector<Tensor>(graph.linears.size()),
                        std::vector<Tensor>(graph.linears.size()),
+                       {},
                        {}}) {
   for (size_t i = 0; i < graph.nodes.size(); ++i)
     for (const int input : graph.nodes[i].inputs) state_->last_use[input] = static_cast<int>(i);
@@ -110,6 +120,7 @@ Executor::Executor(const Graph& graph, Options options)
     }
   for (size_t i = 0; i < graph.linears.size(); ++i) {
     const LinearSpec& spec = graph.linears[i];
+    if (options.elsewhere.count(static_cast<int>(i)) > 0) continue;
     if (options.compressed != nullptr) {
       const auto found = options.compressed->linears.find(spec.name);
       if (found != options.compressed->linears.end()) {
@@ -121,6 +132,8 @@ Executor::Executor(const Graph& graph, Options options)
     state_->weights[i] = state_->convert(spec.weight);
     state_->biases[i] = state_->convert(spec.bias);
   }
+  for (const auto& [name, parameter] : graph.parameters)
+    if (options.device) state_->parameters[name] = state_->convert(parameter);
 }
 
 Executor::~Executor() = default;
@@ -129,15 +142,27 @@ Tensor Executor::run_node(int node, const std::vector<Tensor>& inputs, std::opti
   return state_->evaluate(state_->graph.nodes.at(node), inputs, timestep);
 }
 
-Tensor Executor::run(const NamedTensors& inputs, const Observer& observer) const {
-  const Graph& graph = state_->graph;
+Tensor Executor::input(int node, const NamedTensors& inputs) const {
+  return state_->input(state_->graph.nodes.at(node), inputs);
+}
+
+void Executor::check_names(const NamedTensors& inputs) const {
   std::vector<std::string> known;
-  for (const Node& node : graph.nodes)
+  for (const Node& node : state_->graph.nodes)
     if (node.op == Op::kInput) known.push_back(node.id);
   for (const auto& [name, tensor] : inputs)
     SVDLAB_REQUIRE(std::find(known.begin(), known.end(), name) != known.end(), Errc::kConfig,
                    "the model has no input \"", name, "\"; nearest: \"", nearest(name, known), "\"");
-  const std::optional<double> timestep = state_->has_ranges() ? common_timestep(inputs) : std::nullopt;
+}
+
+std::optional<double> Executor::timestep_of(const NamedTensors& inputs) const {
+  return state_->has_ranges() ? common_timestep(inputs) : std::nullopt;
+}
+
+Tensor Executor::run(const NamedTensors& inputs, const Observer& observer) const {
+  const Graph& graph = state_->graph;
+  check_names(inputs);
+  const std::optional<double> timestep = timestep_of(inputs);
   std::vector<Tensor> values(graph.nodes.size());
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const Node& node = graph.nodes[i];

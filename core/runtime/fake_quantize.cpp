@@ -38,12 +38,12 @@ MatrixView<T> columns_of(MatrixView<T> m, const Segment& s) {
   return {m.data + s.begin, m.rows, s.size(), m.row_stride};
 }
 
-const float* smooth_data(const Tensor& smooth, int64_t columns) {
+const float* smooth_data(const Tensor& smooth, const Tensor& x) {
   if (!smooth.defined()) return nullptr;
-  SVDLAB_REQUIRE(smooth.dim() == 1 && smooth.size(0) == columns && smooth.scalar_type() == at::kFloat &&
-                     smooth.device().is_cpu() && smooth.is_contiguous(),
-                 Errc::kInput, "smoothing vector must be fp32 [", columns, "] on the CPU, is ",
-                 smooth.dtype(), " ", smooth.sizes());
+  SVDLAB_REQUIRE(smooth.dim() == 1 && smooth.size(0) == x.size(1) && smooth.scalar_type() == at::kFloat &&
+                     smooth.device() == x.device() && smooth.is_contiguous(),
+                 Errc::kInput, "smoothing vector must be fp32 [", x.size(1),
+                 "] on the device of the input, is ", smooth.dtype(), " ", smooth.sizes());
   return smooth.data_ptr<float>();
 }
 
@@ -77,35 +77,36 @@ struct Prepared {
 };
 
 Prepared prepared(const Tensor& x, const OnlineTransform& online) {
-  if (online.then.empty()) return {x, smooth_data(online.smooth, x.size(1)), true};
+  if (online.then.empty()) return {x, smooth_data(online.smooth, x), true};
   return {online.apply(x).contiguous(), nullptr, false};
 }
 
 SegmentCodes quantize_segment(const Tensor& x, const Prepared& p, const ActivationScheme& scheme,
                               const Segment& segment, const Tensor& range) {
   QuantizeSpec spec = segment_spec(scheme, segment, p.may_shift);
-  const MatrixView<float> values = matrix_view<float>(p.values, "input to quantize");
+  const MatrixView<float> values = device_view<float>(p.values, "input to quantize");
   const float* divide_by = p.divide_by ? p.divide_by + segment.begin : nullptr;
   const int64_t scale_rows = scheme.tensor.grouping == Grouping::kTensor ? 1 : values.rows;
   SegmentCodes out{.segment = segment,
-                   .codes = at::empty({values.rows, segment.size()}, at::kByte),
+                   .codes = at::empty({values.rows, segment.size()}, x.options().dtype(at::kByte)),
                    .scales = {},
                    .zeros = {},
                    .view = {},
                    .shift = spec.shift};
-  const MatrixView<uint8_t> codes = matrix_view<uint8_t>(out.codes, "input codes");
+  const MatrixView<uint8_t> codes = device_view<uint8_t>(out.codes, "input codes");
   const bool dynamic = scheme.range == Range::kDynamic;
-  out.scales = dynamic ? at::empty({scale_rows, segment.size() / spec.group}, at::kFloat)
+  out.scales = dynamic ? at::empty({scale_rows, segment.size() / spec.group}, x.options())
                        : given_scales(x, scheme, range);
-  const MatrixView<float> scales = matrix_view<float>(out.scales, "input scales");
+  const MatrixView<float> scales = device_view<float>(out.scales, "input scales");
   if (scheme.tensor.format == NumberFormat::kAffine) {
     out.zeros = range.slice(0, 1, 2).view({1, 1}).contiguous();
-    spec.zeros = matrix_view<float>(out.zeros, "input zero points");
+    spec.zeros = device_view<float>(out.zeros, "input zero points");
   }
+  const TensorStream stream(x);
   if (dynamic)
-    quantize_matrix(columns_of(values, segment), divide_by, spec, codes, scales);
+    quantize_matrix(columns_of(values, segment), divide_by, spec, codes, scales, stream);
   else
-    encode_matrix(columns_of(values, segment), divide_by, spec, scales, 1.0f, codes);
+    encode_matrix(columns_of(values, segment), divide_by, spec, scales, 1.0f, codes, stream);
   out.view = {spec.format, spec.group, codes, scales, 1.0f, spec.zeros};
   return out;
 }
@@ -115,7 +116,7 @@ SegmentCodes quantize_segment(const Tensor& x, const Prepared& p, const Activati
 std::vector<SegmentCodes> quantize_input(const Tensor& x, const OnlineTransform& online,
                                          const ActivationScheme& scheme, const std::vector<Segment>& segments,
                                          const Tensor& ranges) {
-  matrix_view<float>(x, "input to quantize");
+  device_view<float>(x, "input to quantize");
   check_segments(segments, x.size(1));
   check_range(scheme, segments.size(), ranges);
   const Prepared p = prepared(x, online);
@@ -128,16 +129,18 @@ std::vector<SegmentCodes> quantize_input(const Tensor& x, const OnlineTransform&
 
 Tensor fake_quantize(const Tensor& x, const OnlineTransform& online, const ActivationScheme& scheme,
                      const std::vector<Segment>& segments, const Tensor& ranges) {
-  Tensor out = at::empty(x.sizes(), at::kFloat);
-  const MatrixView<float> values = matrix_view<float>(out, "quantized input");
+  Tensor out = at::empty(x.sizes(), x.options());
+  const MatrixView<float> values = device_view<float>(out, "quantized input");
   const Tensor& smooth = online.smooth;
   for (const SegmentCodes& part : quantize_input(x, online, scheme, segments, ranges)) {
     const Segment& s = part.segment;
-    const Tensor shift = part.shift == 0 ? Tensor()
-                         : smooth.defined()
-                             ? at::full({s.size()}, part.shift).div_(smooth.slice(0, s.begin, s.end))
-                             : at::full({s.size()}, part.shift);
-    dequantize_matrix(part.view, shift.defined() ? shift.data_ptr<float>() : nullptr, columns_of(values, s));
+    const Tensor shift =
+        part.shift == 0 ? Tensor()
+        : smooth.defined()
+            ? at::full({s.size()}, part.shift, x.options()).div_(smooth.slice(0, s.begin, s.end))
+            : at::full({s.size()}, part.shift, x.options());
+    dequantize_matrix(part.view, shift.defined() ? shift.data_ptr<float>() : nullptr, columns_of(values, s),
+                      TensorStream(x));
   }
   return out;
 }

@@ -69,7 +69,7 @@ struct Executor::State {
       std::vector<int64_t> shape = x.sizes().vec();
       shape.back() = graph.linears[index].out_features();
       const Tensor y = found->second.run(x.reshape({-1, x.size(-1)}).to(at::kCPU, at::kFloat), timestep);
-      return y.view(shape).to(x.device());
+      return y.view(shape).to(x.options());
     }
     const LinearSpec& spec = graph.linears[index];
     const bool cached = weights[index].defined();

@@ -102,11 +102,11 @@ SegmentCodes quantize_segment(const Tensor& x, const Prepared& p, const Activati
     out.zeros = range.slice(0, 1, 2).view({1, 1}).contiguous();
     spec.zeros = device_view<float>(out.zeros, "input zero points");
   }
-  const TensorStream stream(x);
+  const KernelScratch scratch = quantize_scratch(x);
   if (dynamic)
-    quantize_matrix(columns_of(values, segment), divide_by, spec, codes, scales, stream);
+    quantize_matrix(columns_of(values, segment), divide_by, spec, codes, scales, scratch.stream());
   else
-    encode_matrix(columns_of(values, segment), divide_by, spec, scales, 1.0f, codes, stream);
+    encode_matrix(columns_of(values, segment), divide_by, spec, scales, 1.0f, codes, scratch.stream());
   out.view = {spec.format, spec.group, codes, scales, 1.0f, spec.zeros};
   return out;
 }
@@ -140,7 +140,7 @@ Tensor fake_quantize(const Tensor& x, const OnlineTransform& online, const Activ
             ? at::full({s.size()}, part.shift, x.options()).div_(smooth.slice(0, s.begin, s.end))
             : at::full({s.size()}, part.shift, x.options());
     dequantize_matrix(part.view, shift.defined() ? shift.data_ptr<float>() : nullptr, columns_of(values, s),
-                      TensorStream(x));
+                      kernel_stream(x.device()));
   }
   return out;
 }

@@ -37,6 +37,12 @@ bool rounds(Op op) {
 
 }  // namespace
 
+bool stays_fp32(const Node& node) {
+  return node.op == Op::kRopeTable ||
+         (node.op == Op::kInput &&
+          (node.id == "timestep" || node.id == "guidance" || node.id == "img_ids" || node.id == "txt_ids"));
+}
+
 struct Executor::State {
   const Graph& graph;
   Options options;
@@ -92,10 +98,8 @@ struct Executor::State {
   Tensor input(const Node& node, const NamedTensors& inputs) const {
     const auto found = inputs.find(node.id);
     SVDLAB_REQUIRE(found != inputs.end(), Errc::kConfig, "the model needs an input \"", node.id, "\"");
-    const bool keeps_fp32 =
-        node.id == "timestep" || node.id == "guidance" || node.id == "img_ids" || node.id == "txt_ids";
     const at::Device device = device_for(found->second);
-    if (keeps_fp32) return found->second.to(device);
+    if (stays_fp32(node)) return found->second.to(device);
     return round_to(found->second.to(device, compute_type(device)), options.precision);
   }
 };

@@ -13,6 +13,10 @@
 
 namespace svdlab {
 
+/// True for nodes whose value is kept in fp32 (see precision.h): the RoPE table and the inputs it and the
+/// timestep embedding are made of.
+bool stays_fp32(const Node& node);
+
 /// Runs a graph through libtorch on the device its weights are on. Differentiable when weights require grad
 /// and nothing is compressed. Compressed linears run on the CPU, wherever their input is.
 class Executor : public GraphRunner {

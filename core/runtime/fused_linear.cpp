@@ -37,7 +37,7 @@ PackedOutput columns_of(const PackedOutput& all, const Segment& s) {
   return out;
 }
 
-PackedMatrix with_rows(const PackedOutput& codes, int64_t unsigned_from) {
+PackedMatrix with_unsigned(const PackedOutput& codes, int64_t unsigned_from) {
   PackedMatrix out = codes;
   out.unsigned_from = unsigned_from;
   return out;
@@ -167,7 +167,7 @@ FusedInput FusedLinear::quantize(const std::vector<FusedSource>& sources) const 
     if (!whole && sources.size() == 1) source.x = source.x.slice(1, s.begin, s.end);
     quantize_columns(source, s, all, input);
   }
-  input.codes = with_rows(all, unsigned_from);
+  input.codes = with_unsigned(all, unsigned_from);
   return input;
 }
 

@@ -224,6 +224,12 @@ FusionPlan plan_fusion(const Graph& graph, const CompressedModel& model, int arc
   return Planner(graph, model, architecture).plan();
 }
 
+double least_sqnr_db(const FusedNode& node) {
+  for (const FusedNode::Source& s : node.sources)
+    if (s.step != InputStep::kNone) return 40;
+  return 50;
+}
+
 std::string to_text(const Graph& graph, const FusionPlan& plan) {
   std::string out;
   for (const FusedNode& node : plan.nodes) {

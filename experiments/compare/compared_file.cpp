@@ -15,8 +15,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const std::vector<std::string> kKeys = {"cell",  "layer", "group",  "item", "step",
-                                        "index", "round", "branch", "mode", "unit"};
+const std::vector<std::string> kKeys = {"cell",  "layer",  "group", "item", "step", "index",
+                                        "round", "branch", "mode",  "unit", "node"};
 
 bool one_of(const std::string& name, const std::vector<std::string>& names) {
   return std::find(names.begin(), names.end(), name) != names.end();

@@ -11,7 +11,7 @@
 
 namespace svdlab {
 
-Sampler::Sampler(const Executor& executor, const Model& model, SamplerOptions options)
+Sampler::Sampler(const GraphRunner& executor, const Model& model, SamplerOptions options)
     : executor_(executor),
       embeds_guidance_(model.graph.facts.at("guidance_embeds") != 0),
       options_(std::move(options)),
@@ -38,15 +38,16 @@ NamedTensors Sampler::inputs(const SampleItem& item, const Tensor& latents, int6
 }
 
 Tensor Sampler::velocity(const SampleItem& item, const Tensor& latents, int64_t step,
-                         const Executor::Observer& observer) const {
-  const Tensor conditional = executor_.run(inputs(item, latents, step), observer);
+                         const GraphRunner::Observer& observer) const {
+  const Tensor conditional = executor_.run(inputs(item, latents, step), observer).to(latents.options());
   if (embeds_guidance_ || options_.guidance == 1.0) return conditional;
-  const Tensor free = executor_.run(inputs(*options_.unconditional, latents, step), observer);
+  const Tensor free =
+      executor_.run(inputs(*options_.unconditional, latents, step), observer).to(latents.options());
   return free + options_.guidance * (conditional - free);
 }
 
 Trajectory Sampler::run(const SampleItem& item, int64_t stop_after,
-                        const Executor::Observer& observer) const {
+                        const GraphRunner::Observer& observer) const {
   const NoGradGuard no_grad;
   Trajectory out{{item.latents}};
   const int64_t end = stop_after < 0 ? options_.steps : std::min(stop_after, options_.steps);

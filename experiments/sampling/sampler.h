@@ -29,21 +29,21 @@ struct Trajectory {
 /// Flow-matching Euler sampling (arXiv 2210.02747) of single items; const and thread-safe.
 class Sampler {
  public:
-  /// @param executor, model  not owned.
-  Sampler(const Executor& executor, const Model& model, SamplerOptions options);
+  /// @param executor, model  not owned. Latents stay on the CPU in fp32, wherever the model runs.
+  Sampler(const GraphRunner& executor, const Model& model, SamplerOptions options);
 
   Trajectory run(const SampleItem& item, int64_t stop_after = -1,
-                 const Executor::Observer& observer = {}) const;
+                 const GraphRunner::Observer& observer = {}) const;
 
   /// The model's inputs at step `step` of a trajectory (conditional half), for replaying single forwards.
   NamedTensors inputs(const SampleItem& item, const Tensor& latents, int64_t step) const;
   Tensor velocity(const SampleItem& item, const Tensor& latents, int64_t step,
-                  const Executor::Observer& observer = {}) const;
+                  const GraphRunner::Observer& observer = {}) const;
   int64_t steps() const { return options_.steps; }
   const std::vector<double>& sigmas() const { return sigmas_; }  ///< noise levels, steps + 1 of them
 
  private:
-  const Executor& executor_;
+  const GraphRunner& executor_;
   bool embeds_guidance_;
   SamplerOptions options_;
   std::vector<double> sigmas_;

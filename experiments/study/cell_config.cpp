@@ -109,6 +109,14 @@ Cell finished(Cell cell, const CellParts& parts, const Value& plan, const std::s
   return cell;
 }
 
+// The name without the backend, which the study's list of backends adds again.
+std::string name_in_grid(const Cell& cell) {
+  const std::string suffix = "@" + cell.backend;
+  const bool has = cell.name.size() > suffix.size() &&
+                   cell.name.compare(cell.name.size() - suffix.size(), suffix.size(), suffix) == 0;
+  return has ? cell.name.substr(0, cell.name.size() - suffix.size()) : cell.name;
+}
+
 struct Excluded {
   std::string scheme, method;
 };
@@ -236,9 +244,12 @@ std::vector<Cell> parse_cells(const CellParts& parts, const Value* schemes, cons
 
 Value cells_to_value(const std::vector<Cell>& cells) {
   Value list = Value::list();
+  std::set<std::string> listed;
   for (const Cell& cell : cells) {
+    const std::string name = name_in_grid(cell);
+    if (!listed.insert(name + "+" + cell.outliers.tag()).second) continue;
     Value v = Value::map();
-    v.at_or_add("name") = Value::text(cell.name);
+    v.at_or_add("name") = Value::text(name);
     v.at_or_add("scheme") = Value::text(cell.scheme);
     v.at_or_add("method") = Value::text(cell.method);
     v.at_or_add("outliers") = cell.outliers.to_value();

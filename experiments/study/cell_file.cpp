@@ -6,6 +6,14 @@
 #include "experiments/study/table_rows.h"
 
 namespace svdlab {
+namespace {
+
+/// Tables that files of this schema from before lack.
+bool is_younger(const std::string& table) {
+  return table == "/search" || table == "/paths" || table == "/backends";
+}
+
+}  // namespace
 
 const Table& ResultFile::table(const std::string& name) const {
   const Table* found = find_table(tables, name);
@@ -42,7 +50,7 @@ ResultFile load_results(const std::string& path) {
   for (Table& table : analysis_tables())
     if (file.has(table.name)) expected.push_back(std::move(table));
   for (Table& empty : expected) {
-    if (empty.name == "/search" && !file.has(empty.name)) {  // a file from before searches were recorded
+    if (is_younger(empty.name) && !file.has(empty.name)) {
       out.tables.push_back(std::move(empty));
       continue;
     }

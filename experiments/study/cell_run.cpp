@@ -9,6 +9,7 @@
 #include "eval/sqnr.h"
 #include "eval/ssim.h"
 #include "experiments/sampling/latents.h"
+#include "experiments/study/backend_tables.h"
 #include "experiments/study/cell_config.h"
 #include "experiments/study/image_grid.h"
 #include "experiments/study/layer_metrics.h"
@@ -187,6 +188,7 @@ void check_sense(const Cell& cell) {
 
 std::vector<Table> run_cell(const Cell& cell, const CellContext& c) {
   check_sense(cell);
+  require_backend(cell.backend);
   const Graph& graph = c.reference.model().graph;
   std::vector<Table> tables = result_tables();
   std::map<std::string, double> values;
@@ -203,9 +205,11 @@ std::vector<Table> run_cell(const Cell& cell, const CellContext& c) {
   values["output_sqnr_db"] = fill_layer_tables(cell.name, graph, compression, errors, tables);
   if (c.spectra) fill_spectra(cell.name, graph, compression.model, named(tables, "/spectra"));
   values["seconds_layers"] = layers.seconds();
-  const Executor executor(graph, {.compressed = &compression.model});
+  const Backend backend = make_backend(cell.backend, graph, compression.model, c.schedule.threads);
+  if (c.study.backends != std::vector<std::string>{kReferenceBackend})
+    fill_backend_tables(cell.name, cell.backend, backend, c.reference, compression.model, c.schedule, tables);
   const Progress sampling("");
-  const Samples samples = sample_cell(c, c.reference.sampler_for(executor));
+  const Samples samples = sample_cell(c, c.reference.sampler_for(*backend.runner));
   values["seconds_sample"] = sampling.seconds();
   fill_samples(cell, c, samples, tables);
   values["trajectory_rel_error"] = fill_trajectory(cell, c, samples, tables);

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "core/models/outlier_dial.h"
+#include "core/runtime/executor.h"
 #include "experiments/sampling/sampler.h"
 
 namespace svdlab {
@@ -25,7 +26,7 @@ class Model16 {
   const Executor& executor() const { return *executor_; }
   const Sampler& sampler() const { return *sampler_; }
   /// A sampler with the same options around another executor, which must outlive it.
-  Sampler sampler_for(const Executor& executor) const { return Sampler(executor, model_, options_); }
+  Sampler sampler_for(const GraphRunner& executor) const { return Sampler(executor, model_, options_); }
   const std::vector<double>& sigmas() const { return sigmas_; }  ///< noise levels, steps + 1 of them
   /// False for models whose latents are not pixels: there are no pictures then.
   bool makes_pictures() const { return pictures_; }

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 
+#include "core/base/names.h"
 #include "core/io/files.h"
 #include "core/io/yaml.h"
+#include "experiments/study/backend.h"
 #include "experiments/study/cell_config.h"
 #include "experiments/study/provenance.h"
 #include "experiments/study/scheme_config.h"
@@ -95,10 +97,36 @@ CalibrationOptions parse_calibration(const Value& value, const Protocol& protoco
   return c;
 }
 
-void check_backend(const Value& list) {
-  SVDLAB_REQUIRE(list.kind == Value::Kind::kList && list.items.size() == 1 &&
-                     list.items[0].as_text("backend") == "reference",
-                 Errc::kConfig, list.where, ": `backend` must be [reference]; studies run on no other yet");
+std::vector<std::string> parse_backends(const Value& value) {
+  std::vector<std::string> out;
+  const std::vector<std::string>& known = backend_names();
+  const auto add = [&](const Value& item) {
+    const std::string name = item.as_text("backend");
+    SVDLAB_REQUIRE(std::find(known.begin(), known.end(), name) != known.end(), Errc::kConfig, value.where,
+                   ": `backend` is [reference], [cuda], [fused-cpu] or several of them, not \"", name,
+                   "\"; nearest: \"", nearest(name, known), "\"");
+    SVDLAB_REQUIRE(std::find(out.begin(), out.end(), name) == out.end(), Errc::kConfig, value.where,
+                   ": `backend` names ", name, " twice");
+    out.push_back(name);
+  };
+  if (value.kind == Value::Kind::kScalar) add(value);
+  for (const Value& item : value.items) add(item);
+  SVDLAB_REQUIRE(!out.empty(), Errc::kConfig, value.where, ": `backend` is empty; use [reference]");
+  return out;
+}
+
+// Every cell on every backend, those of one cell side by side; the reference's keep their names.
+std::vector<Cell> on_backends(const std::vector<Cell>& cells, const std::vector<std::string>& backends) {
+  std::vector<Cell> out;
+  for (const Cell& cell : cells)
+    for (const std::string& backend : backends) {
+      out.push_back(cell);
+      if (backend == kReferenceBackend) continue;
+      out.back().backend = backend;
+      out.back().name += "@" + backend;
+      out.back().slug = cell_slug(out.back().name, cell.outliers.tag());
+    }
+  return out;
 }
 
 // Everything a later reader needs to get the same cells: the study's own methods and all schemes in full,
@@ -159,7 +187,7 @@ StudyConfig parse_study(Value value) {
     s.guidance = guidance->as_number("guidance");
   s.seed = seed_of(f);
   s.calibration = parse_calibration(*f.child("calibration"), s.protocol);
-  check_backend(*f.child("backend"));
+  s.backends = parse_backends(*f.child("backend"));
   CellParts parts{.schemes = parse_schemes(f.child("scheme")),
                   .methods = parse_methods(f.child("methods")),
                   .plan = f.child("plan"),
@@ -169,6 +197,7 @@ StudyConfig parse_study(Value value) {
   const Value* study = value.find("study");
   s.cells = parse_cells(parts, schemes, value.find("methods"), exclude, cells, study->where);
   s.resolved = resolve(value, s, parts.methods);
+  s.cells = on_backends(s.cells, s.backends);
   return s;
 }
 

@@ -36,6 +36,7 @@ struct Cell {
   std::string scheme, method;
   OutlierDial outliers;
   std::vector<CellRule> rules;
+  std::string backend = "reference";  ///< see backend.h
 };
 
 /// A study, resolved: every default filled in, every name looked up.
@@ -47,7 +48,8 @@ struct StudyConfig {
   uint64_t seed = 0;
   CalibrationOptions calibration;  ///< steps, guidance and threads are filled in by the runner
   std::vector<Cell> cells;
-  Value resolved = Value::map();  ///< the configuration with all defaults, as YAML shows it
+  std::vector<std::string> backends;  ///< each of them has every cell; see backend.h
+  Value resolved = Value::map();      ///< the configuration with all defaults, as YAML shows it
 };
 
 /// Reads study files: later files are laid over earlier ones, then `a.b=c` overrides. Strict: unknown keys,

@@ -5,6 +5,7 @@
 #include "core/io/yaml.h"
 #include "experiments/report/html.h"
 #include "experiments/study/table_rows.h"
+#include "experiments/tables/backend_view.h"
 #include "experiments/tables/ranking.h"
 #include "experiments/tables/report_analysis.h"
 #include "experiments/tables/report_charts.h"
@@ -74,6 +75,18 @@ void add_ranking(report::HtmlPage& page, const ResultFile& results) {
   page.table(ranking, {.caption = "", .better = {{"at equal bits", report::Better::kHigher}}});
 }
 
+void add_backends(report::HtmlPage& page, const ResultFile& results) {
+  const Table backends = backend_table(results);
+  if (backends.rows() == 0) return;
+  page.section("Backends");
+  page.paragraph(backend_caption());
+  page.table(backends);
+  page.paragraph(
+      "Which path serves the nodes of the graph: fused kernels, libtorch in 16 bit, or the reference path of "
+      "a compressed linear; and why. Every node has a row of its own in /paths.");
+  page.table(path_table(results));
+}
+
 void add_times(report::HtmlPage& page, const ResultFile& results) {
   const Table& cells = results.table("/cells");
   Table shown{"times", {}};
@@ -108,6 +121,7 @@ std::string report_page(const std::string& folder, const ResultFile& results) {
   add_pareto_charts(page, results);
   add_gains(page, results);
   add_ranking(page, results);
+  add_backends(page, results);
   add_pictures(page, folder, results);
   add_layer_step_map(page, results);
   add_block_charts(page, results);

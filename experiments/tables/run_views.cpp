@@ -8,6 +8,7 @@
 #include "experiments/report/table_views.h"
 #include "experiments/study/table_rows.h"
 #include "experiments/tables/analysis_views.h"
+#include "experiments/tables/backend_view.h"
 #include "experiments/tables/item_values.h"
 #include "experiments/tables/ranking.h"
 #include "experiments/tables/report_page.h"
@@ -115,6 +116,8 @@ std::string summary_text(const ResultFile& results) {
   const Table table = main_table(results);
   std::string out = table.rows() > 0 ? report::to_terminal(table, view_options(results)) : "";
   for (const std::string& reason : reasons(results)) out += reason + "\n";
+  if (const Table backends = backend_table(results); backends.rows() > 0)
+    out += "\n" + report::to_terminal(backends, {.caption = backend_caption()});
   return out + analysis_text(results);
 }
 
@@ -131,6 +134,11 @@ void write_views(const std::string& folder, const ResultFile& results) {
   const Table ranking = ranking_table(results);
   write_file(folder + "/tables/ranking.csv", report::to_csv(ranking));
   write_file(folder + "/tables/ranking.md", report::to_markdown(ranking, {.caption = ranking_caption()}));
+  if (const Table backends = backend_table(results); backends.rows() > 0) {
+    write_file(folder + "/tables/backends.csv", report::to_csv(backends));
+    write_file(folder + "/tables/backends.md", report::to_markdown(backends, {.caption = backend_caption()}));
+    write_file(folder + "/tables/paths.csv", report::to_csv(path_table(results)));
+  }
   write_analysis_tables(folder, results);
   write_file(folder + "/report.html", report_page(folder, results));
 }

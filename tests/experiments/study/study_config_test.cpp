@@ -75,6 +75,19 @@ methods: {svd: {}}
   EXPECT_TRUE(wide.activations->shift_after_gelu);
 }
 
+TEST(StudyConfig, EveryCellOnEveryBackend) {
+  const std::string grid = "study: s, schemes: [int4], methods: [rtn, svd]";
+  const StudyConfig s = study("{" + grid + ", backend: [reference, cuda]}");
+  EXPECT_EQ(cell_names(s),
+            (std::vector<std::string>{"int4/rtn", "int4/rtn@cuda", "int4/svd", "int4/svd@cuda"}));
+  EXPECT_EQ(s.cells[1].slug, "int4-rtn-cuda");
+  EXPECT_EQ(s.cells[1].backend, "cuda");
+  EXPECT_EQ(s.cells[2].backend, "reference");
+  EXPECT_EQ(cell_names(parse_study(s.resolved)), cell_names(s));
+  EXPECT_EQ(cell_names(study("{" + grid + ", backend: fused-cpu}")),
+            (std::vector<std::string>{"int4/rtn@fused-cpu", "int4/svd@fused-cpu"}));
+}
+
 TEST(StudyConfig, ResolvedConfigurationIsTheSameStudy) {
   const StudyConfig s = study(R"(
 study: s
@@ -200,7 +213,9 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"CalibrationKey",
                 "{" + kGrid + ", calibration: {pair: 10}}",
                 {"calibration.pair`", "calibration.pairs"}},
-        Refusal{"Backend", "{" + kGrid + ", backend: [cuda]}", {"`backend`", "[reference]"}},
+        Refusal{"Backend", "{" + kGrid + ", backend: [cuda, hip]}", {"`backend`", "hip", "[fused-cpu]"}},
+        Refusal{"BackendTwice", "{" + kGrid + ", backend: [cuda, cuda]}", {"`backend`", "cuda twice"}},
+        Refusal{"NoBackend", "{" + kGrid + ", backend: []}", {"`backend` is empty"}},
         Refusal{"Outliers",
                 "{" + kGrid + ", outliers: {channels: 2, strength: 3}}",
                 {"outliers.strength", "power of two"}},

@@ -106,6 +106,7 @@ const std::vector<Command>& commands() {
       {"train", "train or distil a model", train_command},
       {"inspect", "show what is in a model folder, a safetensors file or results", inspect_command},
       {"repro", "measure a published table and judge it cell by cell", repro_command},
+      {"bench", "time kernels, and a step of a FLUX.1-sized model, on a GPU", bench_command},
       {"list", "show the catalogue: formats, methods, models, schemes ...", list_command},
       {"doctor", "check this build and this computer", doctor_command},
   };

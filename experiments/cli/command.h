@@ -34,6 +34,7 @@ int analyze_command(const std::vector<std::string>& arguments);
 int compare_command(const std::vector<std::string>& arguments);
 int baseline_command(const std::vector<std::string>& arguments);
 int repro_command(const std::vector<std::string>& arguments);
+int bench_command(const std::vector<std::string>& arguments);
 int list_command(const std::vector<std::string>& arguments);
 
 }  // namespace svdlab

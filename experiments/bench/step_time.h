@@ -1,0 +1,32 @@
+#pragma once
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "core/ir/graph.h"
+#include "core/runtime/graph_runner.h"
+
+namespace svdlab {
+
+/// Times of one way to run a step, in milliseconds.
+struct StepTimes {
+  double median = 0, p10 = 0, p90 = 0;
+  int runs = 0;
+};
+
+/// Median and spread of times; kUnexpected without any.
+StepTimes summary_of(std::vector<double> ms);
+
+/// Runs `step` on the GPU `warm_up` times, then `runs` times with events around each.
+StepTimes time_step(const std::function<void()>& step, int warm_up, int runs);
+
+/// What a node counts under in a breakdown: the role of a linear ("linear ff_up"), the name of an op.
+std::string node_kind(const Graph& graph, const Node& node);
+
+/// GPU time of one eager step by node_kind, milliseconds, over all nodes of the kind: `run` evaluates the
+/// graph and calls the observer after each node.
+std::map<std::string, double> step_breakdown(const Graph& graph,
+                                             const std::function<void(const GraphRunner::Observer&)>& run);
+
+}  // namespace svdlab

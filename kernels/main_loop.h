@@ -11,7 +11,8 @@ namespace svdlab {
 /// differ in speed, in what they accept, and in how partial sums round.
 enum class MainLoop {
   kExact,       ///< sm_90a: codes as e4m3, wgmma, group sums in fp16, scales as stored, fp32 every few groups
-  kInt8,        ///< mma/wgmma s8: int4 or int8 weights, int8 activations with a scale per token; exact sums
+  kInt8,        ///< int8 activations with a scale per token. int8 weights: mma or (sm_90) wgmma s8, exact
+                ///< sums. int4 weights: mma s8; on sm_90 code times scale is exact in fp16, 16-bit wgmma
   kMmaS4,       ///< mma.sync m16n8k64 s4 (u4 activations too): sm_80, sm_86, sm_89; emulated on sm_90
   kNvfp4,       ///< codes times e4m3 scales are exact in fp16: 16-bit mma or wgmma; sm_80 and later
   kNvfp4Block,  ///< sm_120a: mma with block scales

@@ -115,6 +115,8 @@ LinearProblem::LinearProblem(int64_t m, int64_t n, int64_t k, int64_t rank, Main
           .up = rank > 0 ? halves(up, n, rank) : HalfMatrix{},
           .out = {HalfType::kBf16, {as<uint16_t>(out), m, n}},
           .main_loop = loop};
+  const int64_t scratch = gemm_quantized_workspace(gemm, Device::kCuda);
+  if (scratch > 0) workspace.emplace(scratch);
   const Stream stream{.device = Device::kCuda};
   quantize_fuse_down(quantize, stream);
   cuda_synchronize(stream);

@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "kernels/bench/device_data.h"
 #include "kernels/cuda_device.h"
 #include "kernels/gemm_quantized.h"
@@ -17,6 +19,7 @@ struct LinearProblem {
   CudaBuffer w_codes, w_scales, w_powers;
   QuantizeFuseDown quantize;
   GemmQuantized gemm;
+  std::optional<CudaBuffer> workspace;  ///< what `gemm` needs
 
   /// @param loop, a_format, w_format  one of the pairs of gemm_quantized.h. Runs the quantization once.
   LinearProblem(int64_t m, int64_t n, int64_t k, int64_t rank, MainLoop loop, NumberFormat a_format,

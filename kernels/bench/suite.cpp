@@ -145,7 +145,9 @@ constexpr device::ExactTiling kTilings[] = {{128, 1}, {192, 1}, {128, 2}, {192, 
 bool clusters = true;
 
 void multiply(const LinearProblem& p, cudaStream_t s) {
-  if (p.loop != MainLoop::kExact || clusters) return gemm_quantized(p.gemm, cuda(s));
+  Stream stream = cuda(s);
+  if (p.workspace) stream.workspace = p.workspace->data(), stream.workspace_bytes = p.workspace->bytes();
+  if (p.loop != MainLoop::kExact || clusters) return gemm_quantized(p.gemm, stream);
   constexpr int kMultiprocessors = 132;
   detail::gemm_exact_cuda(p.gemm, {device::exact_tiling(p.m, p.n, kMultiprocessors).tokens, 1}, cuda(s));
 }

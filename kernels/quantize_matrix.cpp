@@ -12,7 +12,7 @@ namespace svdlab {
 namespace {
 
 void check(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
-           MatrixView<const uint8_t> codes, MatrixView<const float> scales) {
+           MatrixView<const uint8_t> codes, MatrixView<const float> scales, const Stream& stream) {
   SVDLAB_REQUIRE(spec.group > 0 && x.cols % spec.group == 0, Errc::kConfig, "quantize: group ", spec.group,
                  " does not divide ", x.cols, " columns");
   SVDLAB_REQUIRE(codes.rows == x.rows && codes.cols == x.cols, Errc::kUnexpected, "quantize: codes are [",
@@ -27,7 +27,10 @@ void check(MatrixView<const float> x, const float* divide_by, const QuantizeSpec
   SVDLAB_REQUIRE(std::isfinite(spec.shift) && (spec.shift == 0 || spec.format == NumberFormat::kUint4),
                  Errc::kConfig, "quantize: shift ", spec.shift,
                  " needs unsigned codes; use uint4 or shift 0");
-  for (int64_t c = 0; divide_by != nullptr && c < x.cols; ++c)
+  const bool on_gpu = stream.device == Device::kCuda;
+  SVDLAB_REQUIRE(!on_gpu || stream.workspace_bytes >= kQuantizeWorkspace, Errc::kUnexpected,
+                 "quantize: a workspace of ", stream.workspace_bytes, " bytes, needs ", kQuantizeWorkspace);
+  for (int64_t c = 0; !on_gpu && divide_by != nullptr && c < x.cols; ++c)
     SVDLAB_REQUIRE(divide_by[c] > 0 && std::isfinite(divide_by[c]), Errc::kInput, "quantize: divide_by[", c,
                    "] = ", divide_by[c], "; smoothing factors must be finite and > 0");
 }
@@ -66,8 +69,10 @@ float largest_code_value(NumberFormat format) {
 }
 
 float quantize_matrix(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
-                      MatrixView<uint8_t> codes, MatrixView<float> scales) {
-  check(x, divide_by, spec, codes, scales);
+                      MatrixView<uint8_t> codes, MatrixView<float> scales, Stream stream) {
+  check(x, divide_by, spec, codes, scales, stream);
+  if (stream.device == Device::kCuda)
+    return detail::quantize_matrix_cuda(x, divide_by, spec, codes, scales, stream);
   float tensor_scale = 1.0f;
   if (!detail::find_scales_cpu(x, divide_by, spec, scales, &tensor_scale))
     refuse_non_finite(x, divide_by, spec.shift);
@@ -76,8 +81,11 @@ float quantize_matrix(MatrixView<const float> x, const float* divide_by, const Q
 }
 
 void encode_matrix(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
-                   MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes) {
-  check(x, divide_by, spec, codes, scales);
+                   MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes,
+                   Stream stream) {
+  check(x, divide_by, spec, codes, scales, stream);
+  if (stream.device == Device::kCuda)
+    return detail::encode_matrix_cuda(x, divide_by, spec, scales, tensor_scale, codes, stream);
   SVDLAB_REQUIRE(spec.format != NumberFormat::kAffine ||
                      (spec.bits >= 1 && spec.bits <= 8 && spec.zeros.rows == scales.rows &&
                       spec.zeros.cols == scales.cols),

@@ -1,6 +1,7 @@
 #pragma once
 #include "core/base/view.h"
 #include "kernels/number_format.h"
+#include "kernels/stream.h"
 
 namespace svdlab {
 
@@ -16,6 +17,10 @@ struct QuantizeSpec {
   const float* codebook = nullptr;     ///< kCodebook: `levels` ascending values
   int levels = 0;
 };
+
+/// Bytes of `Stream::workspace` that the two ops below need on a GPU. There they wait for the stream: what is
+/// not finite must be known. Formats on a GPU: all but affine and codebook, the same bits as on the CPU.
+inline constexpr int64_t kQuantizeWorkspace = 16;
 
 /// Largest magnitude a code of the format stands for: 7, 15, 127, 1, 6; a codebook's is 1. kConfig for
 /// kAffine, whose range depends on its zero point.
@@ -40,20 +45,30 @@ float largest_code_value(NumberFormat format);
 /// for all rows.
 /// @return the scale of the matrix, T.
 float quantize_matrix(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
-                      MatrixView<uint8_t> codes, MatrixView<float> scales);
+                      MatrixView<uint8_t> codes, MatrixView<float> scales, Stream stream = {});
 
 /// The second half of quantize_matrix, with scales that are given: finite and > 0, else kInput. A kAffine
 /// code is value / scale + zero, rounded to nearest even and clamped; a kCodebook code is that of the nearest
 /// level, the lower of two that are as near.
 void encode_matrix(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
-                   MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes);
+                   MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes,
+                   Stream stream = {});
 
 namespace detail {
+/// T of a matrix whose largest magnitude is `amax`.
+float tensor_scale_of(float amax, NumberFormat format);
+/// A scale of the bits in `mask` close to the largest whose product with `largest` is finite.
+float largest_scale(float largest, uint32_t mask);
 /// False when a value is not finite; scales are then unspecified.
 bool find_scales_cpu(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
                      MatrixView<float> scales, float* tensor_scale);
 void encode_matrix_cpu(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
                        MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes);
+float quantize_matrix_cuda(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
+                           MatrixView<uint8_t> codes, MatrixView<float> scales, Stream stream);
+void encode_matrix_cuda(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
+                        MatrixView<const float> scales, float tensor_scale, MatrixView<uint8_t> codes,
+                        Stream stream);
 }  // namespace detail
 
 }  // namespace svdlab

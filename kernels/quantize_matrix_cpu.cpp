@@ -69,12 +69,6 @@ SVDLAB_WIDE bool raise_amax(const float* values, int64_t groups, int64_t group, 
   return largest < 0x7f800000;
 }
 
-// A scale of the bits in `mask` close to the largest whose product with `largest` is finite.
-float largest_scale(float largest, uint32_t mask) {
-  const uint32_t bits = std::bit_cast<uint32_t>(std::numeric_limits<float>::max() / largest);
-  return std::bit_cast<float>((bits - 1) & mask);  // the quotient may have been rounded up
-}
-
 float rounded_scale(float amax, const QuantizeSpec& spec, float tensor_scale) {
   const float largest = largest_code_value(spec.format);
   switch (spec.scale) {
@@ -146,6 +140,15 @@ RowEncoder row_encoder(NumberFormat format) {
 
 }  // namespace
 
+float tensor_scale_of(float amax, NumberFormat format) {
+  return std::max(amax / largest_code_value(format) / kFp8E4M3Max, kSmallestTensorScale);
+}
+
+float largest_scale(float largest, uint32_t mask) {
+  const uint32_t bits = std::bit_cast<uint32_t>(std::numeric_limits<float>::max() / largest);
+  return std::bit_cast<float>((bits - 1) & mask);  // the quotient may have been rounded up
+}
+
 bool find_scales_cpu(MatrixView<const float> x, const float* divide_by, const QuantizeSpec& spec,
                      MatrixView<float> scales, float* tensor_scale) {
   const bool is_unsigned = spec.format == NumberFormat::kUint4;
@@ -158,9 +161,7 @@ bool find_scales_cpu(MatrixView<const float> x, const float* divide_by, const Qu
   float amax_all = 0;
   for (int64_t r = 0; r < scales.rows; ++r)
     for (int64_t g = 0; g < scales.cols; ++g) amax_all = std::max(amax_all, scales(r, g));
-  *tensor_scale = spec.two_level ? std::max(amax_all / largest_code_value(spec.format) / kFp8E4M3Max,
-                                            kSmallestTensorScale)
-                                 : 1.0f;
+  *tensor_scale = spec.two_level ? tensor_scale_of(amax_all, spec.format) : 1.0f;
   for (int64_t r = 0; r < scales.rows; ++r)
     for (int64_t g = 0; g < scales.cols; ++g) scales(r, g) = rounded_scale(scales(r, g), spec, *tensor_scale);
   return true;

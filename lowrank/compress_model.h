@@ -29,6 +29,9 @@ struct CompressionOptions {
   int threads = 1;              ///< over groups; scheduling only: the result does not depend on it
   int group_threads = 1;        ///< inside each group; likewise
   int64_t score_tokens = 1024;  ///< reservoir tokens a search scores candidates on
+  /// Where a job's matrices are worked on (run_job); the result is on the CPU. Not scheduling: a GPU sums in
+  /// another order.
+  at::Device device = at::kCPU;
   std::function<void(int done, int total)> progress;  ///< may be empty
 };
 

@@ -4,6 +4,7 @@
 #include <chrono>
 
 #include "core/base/error.h"
+#include "lowrank/gpu_stages.h"
 
 namespace svdlab {
 namespace {
@@ -49,14 +50,14 @@ std::vector<CompressionJob> divided(const Graph& graph, const CompressionJob& wh
 }
 
 GroupProblem make_problem(const Graph& graph, const StatsMap& stats, const CompressionJob::Share& share,
-                          const PlanRule& rule) {
+                          const PlanRule& rule, at::Device device) {
   GroupProblem p;
   std::map<int, int> position;
   for (const int linear : share.linears) {
     const LinearSpec& spec = graph.linears[linear];
     position[linear] = static_cast<int>(p.weights.size());
     p.linear_names.push_back(spec.name);
-    p.weights.push_back(spec.weight.to(at::kFloat).contiguous());
+    p.weights.push_back(spec.weight.to(device).to(at::kFloat).contiguous());
   }
   for (const std::vector<int>& branch : share.group->branches) {
     std::vector<int> part;
@@ -108,19 +109,22 @@ std::vector<CompressionJob> compression_jobs(const Graph& graph, const Plan& pla
   return out;
 }
 
-std::vector<GroupProblem> group_problems(const Graph& graph, const StatsMap& stats,
-                                         const CompressionJob& job) {
+std::vector<GroupProblem> group_problems(const Graph& graph, const StatsMap& stats, const CompressionJob& job,
+                                         at::Device device) {
   std::vector<GroupProblem> problems;
   for (const CompressionJob::Share& share : job.shares)
-    problems.push_back(make_problem(graph, stats, share, *job.rule));
+    problems.push_back(make_problem(graph, stats, share, *job.rule, device));
   return problems;
 }
 
 GroupCompression run_job(const Graph& graph, const StatsMap& stats, const CompressionJob& job,
                          const CompressionOptions& options) {
   const auto start = std::chrono::steady_clock::now();
-  const std::vector<GroupProblem> problems = group_problems(graph, stats, job);
-  GroupCompression out = compress_group(problems, job.rule->recipe, options);
+  StatsMap moved;
+  for (const auto& [name, of_group] : stats) moved[name] = of_group.to(options.device);
+  GroupCompression out =
+      compress_group(group_problems(graph, moved, job, options.device), job.rule->recipe, options);
+  if (!options.device.is_cpu()) move_to_cpu(out.linears);
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   for (CompressionLog& log : out.log) log.seconds = seconds.count() / static_cast<double>(out.log.size());
   for (CompressedLinear& linear : out.linears)

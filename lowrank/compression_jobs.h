@@ -28,11 +28,11 @@ std::vector<CompressionJob> compression_jobs(const Graph& graph, const Plan& pla
                                              const std::vector<int>& rules);
 
 /// What compress_group is given for a job. @param stats  of the job's groups; those that are absent stay
-/// null. Throws kInput when channels do not fit.
-std::vector<GroupProblem> group_problems(const Graph& graph, const StatsMap& stats,
-                                         const CompressionJob& job);
+/// null. Weights go to `device`, where the statistics must be. Throws kInput when channels do not fit.
+std::vector<GroupProblem> group_problems(const Graph& graph, const StatsMap& stats, const CompressionJob& job,
+                                         at::Device device = at::kCPU);
 
-/// Compresses one job on the calling thread; the result has biases.
+/// Compresses one job on the calling thread and options.device; the result has biases and is on the CPU.
 /// @param stats  of the job's groups at least. kInput when channels do not fit; otherwise as compress_group.
 GroupCompression run_job(const Graph& graph, const StatsMap& stats, const CompressionJob& job,
                          const CompressionOptions& options);

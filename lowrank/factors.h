@@ -1,4 +1,6 @@
 #pragma once
+#include <optional>
+
 #include "lowrank/solver.h"
 
 namespace svdlab {
@@ -14,6 +16,18 @@ double energy(const Tensor& m);
 
 /// ||m - up down||_F^2; that of m itself without factors.
 double residual_energy(const Tensor& m, const LowRankFactors& factors);
+
+/// m = q r, columns of q orthonormal.
+struct Orthonormal {
+  Tensor q;  ///< like m, [rows, l]
+  Tensor r;  ///< upper triangular [l, l]; of a matrix on a GPU fp64, on the CPU where Cholesky served
+};
+/// Householder's QR on the CPU. On a GPU, where that is thousands of small steps, cholesky_orthonormal, and
+/// Householder's where that declines.
+Orthonormal orthonormal_columns(const Tensor& m);
+/// By Cholesky's factors of m^T m, twice in float64 (CholeskyQR2): as orthonormal as Householder's while the
+/// condition of m is below 1e7, all that fp32 entries can tell. Nothing for a matrix beyond that.
+std::optional<Orthonormal> cholesky_orthonormal(const Tensor& m);
 
 /// The best rank-`rank` approximation of m among matrices whose columns lie in the range of `basis`.
 /// @param basis  [rows, l] orthonormal columns, l >= rank, in the precision the work is to be done in.

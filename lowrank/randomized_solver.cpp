@@ -17,7 +17,7 @@ Tensor sketch(int64_t rows, int64_t cols) {
   return at::tensor(values).reshape({rows, cols});
 }
 
-Tensor orthonormal(const Tensor& m) { return std::get<0>(at::linalg_qr(m)); }
+Tensor orthonormal(const Tensor& m) { return orthonormal_columns(m).q; }
 
 // Randomized subspace iteration (Halko, Martinsson, Tropp, SIAM Review 2011, algorithm 4.4). `warm` >= 0:
 // started from the basis of a matrix like this one, so many iterations are enough; every iteration multiplies

@@ -20,7 +20,7 @@ class TokenCandidate final : public CandidateScorer {
 
   double error(size_t branch, const Tensor& low_bit, const LowRankFactors& factors) const override {
     const Tensor latent = factors.up.defined() ? at::matmul(sample_.smoothed, factors.down.t()) : Tensor();
-    const Tensor by_token = at::empty({sample_.smoothed.size(0)}, at::kFloat);
+    const Tensor by_token = at::empty({sample_.smoothed.size(0)}, sample_.smoothed.options());
     for_each_block(by_token.size(0), kTokensAtOnce, threads_, [&](int64_t begin, int64_t end) {
       Tensor difference = at::addmm(outputs_[branch].slice(0, begin, end),
                                     sample_.quantized.slice(0, begin, end), low_bit.t(), 1, -1);

@@ -8,14 +8,14 @@ constexpr double kSmallest = 1e-4, kLargest = 1e4;
 
 // Mean |x| of each channel over the tokens that calibration kept, summed over the groups.
 Tensor mean_magnitude(std::span<const GroupProblem> problems) {
-  Tensor sum = at::zeros({problems.front().channels()}, at::kDouble);
+  Tensor sum = problems.front().weights.front().new_zeros({problems.front().channels()}, at::kDouble);
   for (const GroupProblem& p : problems) sum.add_(p.stats->reservoir.abs().mean(0, false, at::kDouble));
   return sum / static_cast<double>(problems.size());
 }
 
 // Mean over the rows of every weight of |w| / (largest |w| of the block of columns it shares a scale with).
 Tensor relative_magnitude(std::span<const GroupProblem> problems) {
-  Tensor sum = at::zeros({problems.front().channels()}, at::kDouble);
+  Tensor sum = problems.front().weights.front().new_zeros({problems.front().channels()}, at::kDouble);
   int64_t rows = 0;
   for (const GroupProblem& p : problems)
     for (const Tensor& w : p.weights) {

@@ -19,15 +19,14 @@ class ClosedFormSmoothing final : public Transform {
   explicit ClosedFormSmoothing(double p) : p_(p) {}
 
   TransformFit fit(std::span<const GroupProblem> problems, const TransformScore&) const override {
-    const int64_t channels = problems.front().channels();
-    Tensor input = at::zeros({channels}, at::kDouble), weight = at::zeros({channels}, at::kDouble);
+    Tensor input = at::zeros_like(problems.front().stats->sum), weight = at::zeros_like(input);
     for (const GroupProblem& g : problems) {
       input.add_(mean_square(g));
       for (const Tensor& w : g.weights) weight.add_(w.abs().to(at::kDouble).pow_(p_).sum(0));
     }
     const Tensor raw = input.div(weight).pow(1 / (p_ + 2));
     const Tensor usable = raw.isfinite().logical_and(raw > 0);
-    if (!usable.any().item<bool>()) return {at::ones({channels}), {}};
+    if (!usable.any().item<bool>()) return {at::ones_like(raw, at::kFloat), {}};
     return {stored_smoothing(raw / raw.masked_select(usable).log().mean().exp()), {}};
   }
   bool needs_stats() const override { return true; }

@@ -1,4 +1,6 @@
 #include "core/base/error.h"
+#include "core/ir/quantize.h"
+#include "kernels/gptq_block.h"
 #include "quant/column_quantizer.h"
 #include "quant/input_gram.h"
 #include "quant/inverse_factor.h"
@@ -30,6 +32,10 @@ class Gptq final : public WeightQuantizer {
     check(context, w.size(1));
     QuantizedTensor q = grid_->quantize(w, scheme, context);
     if (!context.inverse_factor.defined()) prepare(context);
+    if (w.device().is_cuda()) {
+      quantize_on_gpu(w, context, q);
+      return q;
+    }
     for_each_block(w.size(0), kRowsAtOnce, context.threads, [&](int64_t begin, int64_t end) {
       QuantizedTensor rows = q;
       rows.codes = q.codes.slice(0, begin, end);
@@ -45,8 +51,9 @@ class Gptq final : public WeightQuantizer {
   void prepare(WeightContext& context) const override {
     check(context, context.gram.defined() ? context.gram.size(0) : 0);
     const Tensor diagonal = input_gram_diagonal(context);
-    context.order = options_.act_order ? at::argsort(diagonal, /*stable=*/true, 0, true)
-                                       : at::arange(context.gram.size(0));
+    context.order = options_.act_order
+                        ? at::argsort(diagonal, /*stable=*/true, 0, true)
+                        : at::arange(context.gram.size(0), diagonal.options().dtype(at::kLong));
     context.inverse_factor = inverse_factor(context, context.order, options_.damping);
   }
 
@@ -54,6 +61,32 @@ class Gptq final : public WeightQuantizer {
   static void check(const WeightContext& context, int64_t channels) {
     SVDLAB_REQUIRE(context.gram.defined() && context.gram.size(0) == channels, Errc::kUnexpected,
                    "gptq: needs the Gram matrix of ", channels, " channels");
+  }
+
+  // All rows at once; a block of columns is one kernel, which fixes how many there may be.
+  static void quantize_on_gpu(const Tensor& w, const WeightContext& context, QuantizedTensor& q) {
+    const int64_t channels = w.size(1);
+    const Tensor& upper = context.inverse_factor;
+    Tensor rest = w.t().index_select(0, context.order).to(at::kDouble);
+    const Tensor errors = at::empty({GptqBlock::kMostColumns, w.size(0)}, rest.options());
+    for (int64_t begin = 0; begin < channels; begin += GptqBlock::kMostColumns) {
+      const int64_t end = std::min(begin + GptqBlock::kMostColumns, channels);
+      const Tensor of_block = errors.slice(0, 0, end - begin);
+      gptq_block({.begin = begin,
+                  .end = end,
+                  .order = context.order.data_ptr<int64_t>(),
+                  .upper = device_view<double>(upper, "inverse factor"),
+                  .rest = device_view<double>(rest, "weights left"),
+                  .errors = device_view<double>(of_block, "errors"),
+                  .codes = device_view<uint8_t>(q.codes, "codes"),
+                  .format = q.scheme.format,
+                  .scales = device_view<float>(q.scales, "scales"),
+                  .group = channels / q.scheme.groups_of(channels),
+                  .tensor_scale = q.tensor_scale},
+                 kernel_stream(w.device()));
+      if (end < channels)
+        rest.slice(0, end).addmm_(upper.slice(0, begin, end).slice(1, end).t(), of_block, 1, -1);
+    }
   }
 
   void quantize_rows(const Tensor& w, const WeightContext& context, QuantizedTensor& q) const {

@@ -14,11 +14,13 @@ Tensor input_gram_diagonal(const WeightContext& context) {
   return diagonal * inverse * inverse;
 }
 
-Tensor input_gram_block(const WeightContext& context, int64_t begin, int64_t end) {
-  const Tensor block = context.gram.slice(0, begin, end).slice(1, begin, end);
-  if (!context.smooth.defined()) return block;
-  const Tensor inverse = inverse_of(context.smooth.slice(0, begin, end));
-  return block * inverse.unsqueeze(0) * inverse.unsqueeze(1);
+Tensor input_gram_blocks(const WeightContext& context, int64_t size) {
+  const int64_t count = context.gram.size(0) / size;
+  const Tensor blocks =
+      context.gram.view({count, size, count, size}).diagonal(0, 0, 2).permute({2, 0, 1}).contiguous();
+  if (!context.smooth.defined()) return blocks;
+  const Tensor inverse = inverse_of(context.smooth);
+  return blocks * inverse.view({count, 1, size}) * inverse.view({count, size, 1});
 }
 
 Tensor input_gram_part(const WeightContext& context, const Tensor& rows, const Tensor& columns) {

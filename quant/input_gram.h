@@ -8,8 +8,8 @@ namespace svdlab {
 
 /// [K] fp64
 Tensor input_gram_diagonal(const WeightContext& context);
-/// The square block of channels [begin, end), fp64.
-Tensor input_gram_block(const WeightContext& context, int64_t begin, int64_t end);
+/// The square blocks on the diagonal of `size` channels each (a divisor of K): [K / size, size, size] fp64.
+Tensor input_gram_blocks(const WeightContext& context, int64_t size);
 /// Rows `rows` and columns `columns` (int64 indices), fp64.
 Tensor input_gram_part(const WeightContext& context, const Tensor& rows, const Tensor& columns);
 

@@ -13,14 +13,15 @@ namespace {
 
 using Weighting = ScaleSearchOptions::Weighting;
 
-constexpr int64_t kRowsAtOnce = 256;  // with 3072 columns about 3 MB: stays in the cache
+constexpr int64_t kRowsAtOnce = 256;      // with 3072 columns about 3 MB: stays in the cache
+constexpr int64_t kGpuRowsAtOnce = 8192;  // a GPU wants work; a dozen matrices of that size are held
 constexpr float kSmallestScale = 0x1p-126f, kSmallestE4M3Scale = 0x1p-9f;
 
 // All positive e4m3 values, ascending.
-Tensor e4m3_values() {
+Tensor e4m3_values(at::Device device) {
   std::vector<float> values;
   for (int code = 1; code < 0x7f; ++code) values.push_back(fp8_e4m3_decode(static_cast<uint8_t>(code)));
-  return at::tensor(values);
+  return at::tensor(values).to(device);
 }
 
 // Scales to try beside `base`, the ones plain rounding would take; the same shape, values of the scale
@@ -28,7 +29,7 @@ Tensor e4m3_values() {
 std::vector<Tensor> candidate_scales(const Tensor& base, ScaleFormat format, const ScaleSearchOptions& o) {
   std::vector<Tensor> out;
   if (format == ScaleFormat::kE4M3) {
-    const Tensor values = e4m3_values(), index = at::searchsorted(values, base);
+    const Tensor values = e4m3_values(base.device()), index = at::searchsorted(values, base);
     for (int64_t d = 1; d >= -o.steps; --d)
       if (d != 0) out.push_back(values.take((index + d).clamp(0, values.size(0) - 1)));
   } else if (format == ScaleFormat::kE8M0) {
@@ -52,10 +53,7 @@ Tensor error_weights(const TensorScheme& scheme, const WeightContext& context, W
   const auto scaled = [&](const Tensor& part) { return mean > 0 ? part / mean : part; };
   if (weighting == Weighting::kDiagonal || scheme.grouping != Grouping::kGroup)
     return scaled(diagonal).to(at::kFloat).contiguous();
-  std::vector<Tensor> blocks;
-  for (int64_t c = 0; c < diagonal.size(0); c += scheme.group)
-    blocks.push_back(scaled(input_gram_block(context, c, c + scheme.group)));
-  return at::stack(blocks).to(at::kFloat);
+  return scaled(input_gram_blocks(context, scheme.group)).to(at::kFloat);
 }
 
 // Error of each group of each row, [rows, groups] fp64; of a scheme with one scale for everything [1, 1].
@@ -77,11 +75,10 @@ Tensor group_errors(const Tensor& difference, const TensorScheme& scheme, const 
 
 QuantizedTensor encoded(const Tensor& w, const TensorScheme& scheme, const Tensor& scales,
                         float tensor_scale) {
-  QuantizedTensor q = empty_quantized(scheme, w.size(0), w.size(1));
+  QuantizedTensor q = empty_quantized(scheme, w.size(0), w.size(1), w.device());
   q.scales = scales.contiguous();
   q.tensor_scale = tensor_scale;
-  encode_matrix(matrix_view<float>(w, "matrix to quantize"), nullptr, quantize_spec(scheme, w.size(1)),
-                matrix_view<float>(q.scales, "scales"), tensor_scale, matrix_view<uint8_t>(q.codes, "codes"));
+  encode(w, q);
   return q;
 }
 
@@ -108,7 +105,7 @@ Found best_scales(const Tensor& w, const TensorScheme& scheme, const Tensor& bas
 // The scales plain rounding would take under a tensor scale `ratio` times that of `q`.
 Tensor base_scales(const QuantizedTensor& q, double ratio) {
   if (ratio == 1) return q.scales;
-  const Tensor values = e4m3_values(), wanted = q.scales / ratio;
+  const Tensor values = e4m3_values(q.scales.device()), wanted = q.scales / ratio;
   const Tensor above = at::searchsorted(values, wanted).clamp_max(values.size(0) - 1);
   const Tensor high = values.take(above), low = values.take((above - 1).clamp_min(0));
   return at::where(high - wanted < wanted - low, high, low).clamp_min(kSmallestE4M3Scale);
@@ -143,7 +140,8 @@ QuantizedTensor search_scales(const Tensor& w, const TensorScheme& scheme, const
     const double ratio = std::exp2(static_cast<double>(t) / static_cast<double>(options.tensor_grid));
     const float tensor_scale = plain.tensor_scale * static_cast<float>(ratio);
     const Tensor base = base_scales(plain, ratio), scales = at::empty_like(base);
-    const int64_t block = whole ? std::max<int64_t>(w.size(0), 1) : kRowsAtOnce;
+    const int64_t rows_at_once = w.device().is_cuda() ? kGpuRowsAtOnce : kRowsAtOnce;
+    const int64_t block = whole ? std::max<int64_t>(w.size(0), 1) : rows_at_once;
     std::vector<double> errors((w.size(0) + block - 1) / block);
     for_each_block(w.size(0), block, context.threads, [&](int64_t begin, int64_t end) {
       const auto rows = [&](const Tensor& m) { return m.size(0) == 1 ? m : m.slice(0, begin, end); };

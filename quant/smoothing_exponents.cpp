@@ -50,7 +50,8 @@ Tensor smoothing_vector(const Spans& spans, Exponents e) {
 std::vector<Tensor> smoothing_vectors(const Spans& spans, const std::vector<Exponents>& exponents) {
   std::vector<Tensor> out;
   for (const Exponents& e : exponents) out.push_back(smoothing_vector(spans, e));
-  if (out.size() == 1 && !out.front().defined()) out.front() = at::ones(spans.input.sizes(), at::kFloat);
+  if (out.size() == 1 && !out.front().defined())
+    out.front() = at::ones(spans.input.sizes(), spans.input.options().dtype(at::kFloat));
   return out;
 }
 

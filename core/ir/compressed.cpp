@@ -2,6 +2,7 @@
 
 #include "core/base/error.h"
 #include "core/ir/quantize.h"
+#include "core/runtime/kernel_stream.h"
 #include "kernels/dequantize_matrix.h"
 
 namespace svdlab {
@@ -63,8 +64,8 @@ double QuantizedTensor::bits() const {
 }
 
 Tensor dequantize(const QuantizedTensor& q) {
-  Tensor out = at::empty({q.rows(), q.cols()}, at::kFloat);
-  dequantize_matrix(coded_matrix(q), nullptr, matrix_view<float>(out, "output"));
+  Tensor out = at::empty({q.rows(), q.cols()}, q.scales.options());
+  dequantize_matrix(coded_matrix(q), nullptr, device_view<float>(out, "output"), kernel_stream(out.device()));
   return out;
 }
 

@@ -11,15 +11,27 @@ namespace svdlab {
 namespace {
 
 constexpr double kTolerance = 1e-4;
-constexpr int64_t kSteps = 32;  // of Lanczos
-constexpr int64_t kTile = 64;   // so that a tile and its mirror image stay in the cache
+constexpr int64_t kSteps = 32;      // of Lanczos
+constexpr int64_t kTile = 64;       // so that a tile and its mirror image stay in the cache
+constexpr int64_t kGpuRows = 1024;  // at once
 
 class GramCheck {
  public:
-  GramCheck(const Tensor& gram, const std::string& group)
-      : gram_(gram), group_(group), size_(gram.size(0)), g_(gram.data_ptr<double>()) {}
+  GramCheck(const Tensor& gram, const std::string& group) : gram_(gram), group_(group), size_(gram.size(0)) {}
+
+  /// On a GPU, without saying what is wrong; and what is wrong by eigenvalues is refused.
+  bool looks_sound() {
+    const Tensor diagonal = gram_.diagonal();
+    if (!(diagonal.isfinite().logical_and(diagonal >= 0)).all().item<bool>()) return false;
+    inverse_ = at::where(diagonal > 0, diagonal.rsqrt(), at::zeros_like(diagonal));
+    for (int64_t r = 0; r < size_; r += kGpuRows)
+      if (!rows_look_sound(r, std::min(r + kGpuRows, size_))) return false;
+    check_eigenvalues();
+    return true;
+  }
 
   void run() {
+    g_ = gram_.data_ptr<double>();
     scale_by_diagonal();
     for (int64_t r = 0; r < size_; r += kTile)
       for (int64_t c = 0; c <= r; c += kTile) check_tile(r, c);
@@ -31,6 +43,15 @@ class GramCheck {
   [[noreturn]] void refuse(const Parts&... parts) const {
     throw Error(Errc::kInput, concat("statistics of group ", group_, ": the Gram matrix of ", size_,
                                      " channels ", parts..., "; collect the statistics again"));
+  }
+
+  bool rows_look_sound(int64_t begin, int64_t end) const {
+    const Tensor rows = gram_.slice(0, begin, end), across = gram_.slice(1, begin, end).t();
+    const Tensor scale = inverse_.slice(0, begin, end).unsqueeze(1) * inverse_;
+    const Tensor bounded =
+        (rows.abs() * scale <= 1 + kTolerance).logical_and((scale > 0).logical_or(rows == 0));
+    const Tensor symmetric = (rows - across).abs() * scale <= kTolerance;
+    return bounded.logical_and(symmetric).all().item<bool>();  // neither is true of a NaN
   }
 
   double at(int64_t r, int64_t c) const { return g_[r * size_ + c]; }
@@ -70,14 +91,15 @@ class GramCheck {
     const Rng rng(0, "gram-check");
     for (int64_t i = 0; i < size_; ++i)
       v.data_ptr<double>()[i] = static_cast<double>(rng.block(static_cast<uint64_t>(i))[0]) - 2147483648.0;
-    Tensor basis = at::zeros({steps, size_}, at::kDouble),
+    v = v.to(gram_.device());
+    Tensor basis = at::zeros({steps, size_}, v.options()),
            tridiagonal = at::zeros({steps, steps}, at::kDouble);
     int64_t done = 0;
     for (double norm = v.norm().item<double>(); done < steps && norm > 1e-10; ++done) {
       basis[done].copy_(v.div_(norm));
       if (done > 0) tridiagonal[done][done - 1] = tridiagonal[done - 1][done] = norm;
       v = at::mv(gram_, basis[done] * inverse_).mul_(inverse_);
-      tridiagonal[done][done] = at::dot(v, basis[done]);
+      tridiagonal[done][done] = at::dot(v, basis[done]).item<double>();
       const Tensor known = basis.slice(0, 0, done + 1);
       for (int pass = 0; pass < 2; ++pass) v.sub_(at::mv(known.t(), at::mv(known, v)));
       norm = v.norm().item<double>();
@@ -92,7 +114,7 @@ class GramCheck {
   const Tensor& gram_;
   const std::string& group_;
   int64_t size_;
-  const double* g_;
+  const double* g_ = nullptr;
   Tensor inverse_;  // [K] 1 / sqrt(diagonal), 0 where that is 0
 };
 
@@ -103,7 +125,10 @@ void require_gram(const Tensor& gram, const std::string& group) {
                      gram.scalar_type() == at::kDouble && gram.is_contiguous(),
                  Errc::kInput, "statistics of group ", group, ": the Gram matrix is ", gram.sizes(), " ",
                  gram.dtype(), ", must be square and fp64");
-  GramCheck(gram, group).run();
+  if (gram.device().is_cpu()) return GramCheck(gram, group).run();
+  if (GramCheck(gram, group).looks_sound()) return;
+  const Tensor here = gram.cpu();  // which says what is wrong, and has the last word
+  GramCheck(here, group).run();
 }
 
 }  // namespace svdlab

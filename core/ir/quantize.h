@@ -1,5 +1,6 @@
 #pragma once
 #include "core/ir/compressed.h"
+#include "core/runtime/kernel_stream.h"
 #include "kernels/coded_matrix.h"
 #include "kernels/quantize_matrix.h"
 
@@ -13,10 +14,11 @@ CodedMatrix coded_matrix(const QuantizedTensor& q);
 QuantizeSpec quantize_spec(const TensorScheme& scheme, int64_t columns);
 
 /// A QuantizedTensor for `scheme` with room for [rows, cols]; codes and scales are not filled in.
-QuantizedTensor empty_quantized(const TensorScheme& scheme, int64_t rows, int64_t cols);
+QuantizedTensor empty_quantized(const TensorScheme& scheme, int64_t rows, int64_t cols,
+                                at::Device device = at::kCPU);
 
 /// Round to nearest with scales from the largest magnitudes (see quantize_matrix).
-/// @param m  [rows, cols] fp32 on the CPU, finite.
+/// @param m  [rows, cols] fp32, finite; the result is on its device.
 QuantizedTensor quantize(const Tensor& m, const TensorScheme& scheme);
 
 /// The same with a codebook [levels] fp32, ascending in [-1, 1], in place of the scheme's format: scales take
@@ -29,5 +31,12 @@ void encode(const Tensor& m, QuantizedTensor& q);
 /// A view for kernels. Throws kUnexpected unless `t` is a CPU matrix of T with adjacent columns.
 template <class T>
 MatrixView<T> matrix_view(const Tensor& t, const char* what);
+
+/// The same on any device: for ops that are given a stream of it.
+template <class T>
+MatrixView<T> device_view(const Tensor& t, const char* what);
+
+/// Where the ops of quantize_matrix.h run on `t`: with the workspace that they need.
+KernelScratch quantize_scratch(const Tensor& t);
 
 }  // namespace svdlab

@@ -38,7 +38,7 @@ void offer(ActivationStats& s, const Tensor& rows, const Tensor& keys) {
 int64_t first_bad_channel(const Tensor& values) {
   constexpr int64_t kRows = 256;
   const Tensor rows = values.reshape({-1, values.size(-1)});
-  Tensor bad = at::zeros({values.size(-1)}, at::kBool);
+  Tensor bad = at::zeros({values.size(-1)}, values.options().dtype(at::kBool));
   for (int64_t r = 0; r < rows.size(0); r += kRows)
     bad.logical_or_(rows.slice(0, r, r + kRows).isfinite().logical_not_().any(0));
   const Tensor found = bad.nonzero();
@@ -92,6 +92,13 @@ ActivationStats ActivationStats::without_channels(const Tensor& channels) const 
   out.gram = gram.index_fill(0, channels, 0).index_fill_(1, channels, 0);
   out.reservoir = reservoir.index_fill(1, channels, 0);
   out.ranges.clear();
+  return out;
+}
+
+ActivationStats ActivationStats::to(at::Device device) const {
+  ActivationStats out = *this;
+  for (Tensor* t : {&out.absmax, &out.min, &out.max, &out.sum, &out.gram, &out.reservoir}) *t = t->to(device);
+  for (TimestepStats& range : out.ranges) range.stats = range.stats.to(device);
   return out;
 }
 

@@ -36,6 +36,8 @@ struct ActivationStats {
   void merge(const ActivationStats& other);
   /// The statistics as if these channels (int64 indices) had been 0 in every token, without ranges.
   ActivationStats without_channels(const Tensor& channels) const;
+  /// The statistics with everything but `keys` and gradients on `device`; what is there already is shared.
+  ActivationStats to(at::Device device) const;
   /// Throws kInput naming `group` and the first offending channel when anything is NaN or infinite.
   void require_finite(const std::string& group) const;
 };

@@ -133,6 +133,12 @@ ActivationStats StatsFile::load(const std::string& group) const {
   return s;
 }
 
+int64_t StatsFile::most_ranges() const {
+  size_t most = 0;
+  for (const auto& [group, count] : ranges_) most = std::max(most, count);
+  return static_cast<int64_t>(most);
+}
+
 bool StatsFile::has_gradients(const std::string& group, const std::string& linear,
                               FisherDetail detail) const {
   if (detail == FisherDetail::kNone) return true;

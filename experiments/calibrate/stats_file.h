@@ -27,6 +27,7 @@ class StatsFile {
   /// model_hash() of the model they belong to; "" when the file does not say.
   const std::string& model_sha256() const { return model_sha256_; }
   const std::map<std::string, int64_t>& channels() const { return channels_; }  ///< by group
+  int64_t most_ranges() const;  ///< of timesteps that a group has statistics of their own for
   /// True: gradients of this linear of the group are in it, in that detail.
   bool has_gradients(const std::string& group, const std::string& linear, FisherDetail detail) const;
   /// The group's statistics, as views of the mapped file: read-only memory.

@@ -14,7 +14,8 @@ int quantize_command(const std::vector<std::string>& arguments) {
       "Compresses a checkpoint of any size, unit by unit, in bounded memory. A run that was interrupted "
       "goes\n"
       "on where it was. mpirun -n N svdlab quantize ... spreads the units over N processes. The result does\n"
-      "not depend on threads, processes or interruptions. svdlab inspect and sample --quantized read it.",
+      "not depend on threads, processes, the number of GPUs or interruptions. svdlab inspect and sample "
+      "--quantized read it.",
       "svdlab quantize notebooks_data/models/flux-cifar --config experiments/configs/quantize/int4.yaml\n"
       "         --stats stats.safetensors --out flux-cifar-int4 method=svdquant");
   options.add()("config", po::value<std::vector<std::string>>()->composing(),
@@ -25,7 +26,9 @@ int quantize_command(const std::vector<std::string>& arguments) {
                 "FILE[:strength], an adapter to merge into the weights; may be given again");
   options.add()("out", po::value<std::string>(), "folder to write");
   options.add()("threads", po::value<int64_t>()->default_value(0),
-                "units at a time, 0: as many as cores and memory allow");
+                "units at a time, 0: as many as cores and memory allow, or one for each GPU");
+  options.add()("device", po::value<std::string>()->default_value("cpu"),
+                "cpu, cuda, cuda:1, or GPUs to spread units over: cuda:0,cuda:1");
   options.add()("dry-run", "show layers, unmatched names, memory and disk; write nothing");
   if (!options.parse(arguments)) return 0;
   QuantizeOptions quantize_options;
@@ -46,6 +49,7 @@ int quantize_command(const std::vector<std::string>& arguments) {
   quantize_options.statistics = options.get<std::string>("stats");
   const auto asked = options.get<int64_t>("threads");
   quantize_options.threads = asked == 0 ? 0 : thread_count(asked);
+  quantize_options.devices = parse_devices(options.get<std::string>("device"));
   if (options.has("lora"))
     for (const std::string& text : options.get<std::vector<std::string>>("lora"))
       quantize_options.loras.push_back(parse_lora_choice(text));

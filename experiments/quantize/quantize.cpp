@@ -1,10 +1,13 @@
 #include "experiments/quantize/quantize.h"
 
+#include <c10/core/DeviceGuard.h>
+
 #include <algorithm>
 #include <exception>
 #include <functional>
 #include <mutex>
 #include <numeric>
+#include <optional>
 
 #include "core/base/error.h"
 #include "core/base/parallel.h"
@@ -46,6 +49,17 @@ std::vector<int> spread(const std::vector<double>& costs, int ranks) {
   return out;
 }
 
+MemoryPlan planned_memory(const QuantizeOptions& options, const QuantizeInputs& inputs,
+                          const std::vector<CompressionJob>& jobs, int sharers) {
+  const int gpus = options.devices.front().is_cuda() ? static_cast<int>(options.devices.size()) : 0;
+  return plan_memory(inputs.model.graph, jobs,
+                     {.statistics = inputs.stats != nullptr,
+                      .ranges = inputs.stats ? inputs.stats->most_ranges() : 0,
+                      .threads = options.threads,
+                      .gpus = gpus,
+                      .sharers = sharers});
+}
+
 // One run on one rank.
 class Quantization {
  public:
@@ -57,8 +71,8 @@ class Quantization {
         loras_(plan_loras(options.loras, inputs_.model.graph, plan_.jobs)),
         lora_watch_(loras_.files) {
     for (const CompressionJob& job : plan_.jobs) files_.push_back(job_file(inputs_.model.graph, job));
-    memory_ = plan_memory(inputs_.model.graph, plan_.jobs, inputs_.stats != nullptr, options.threads,
-                          ranks.on_this_host());
+    memory_ = planned_memory(options, inputs_, plan_.jobs, ranks.on_this_host());
+    if (options.devices.front().is_cuda()) prepare_gpus(plan_);
   }
 
   void begin() {
@@ -70,6 +84,8 @@ class Quantization {
     if (inputs_.stats) header.statistics_hash = sampled_sha256(options_.statistics);
     header.config = resolved_config(plan_.rules, options_.config.score_tokens);
     if (!loras_.config.items.empty()) header.config.at_or_add("lora") = loras_.config;
+    if (const std::string kind = gpu_kind(options_.devices); !kind.empty())
+      header.config.at_or_add("device") = Value::text(kind);
     header.fingerprint = fingerprint_ = fingerprint(header);
     require_unchanged();
     folder_ = std::make_unique<OutputFolder>(options_.out, header);
@@ -88,10 +104,13 @@ class Quantization {
     Progress progress("quantize, unit");
     std::mutex mutex;
     int64_t done = 0;
-    parallel_for(static_cast<int64_t>(mine.size()), memory_.workers, [&](int64_t i, int) {
+    parallel_for(static_cast<int64_t>(mine.size()), memory_.workers, [&](int64_t i, int worker) {
       const SingleThreadScope this_worker;
       const NoGradGuard no_grad;
-      run_one(plan_.jobs[mine[i]]);
+      const at::Device device = device_of(worker);
+      std::optional<c10::DeviceGuard> here;
+      if (device.is_cuda()) here.emplace(device);
+      run_one(plan_.jobs[mine[i]], device);
       const std::lock_guard lock(mutex);
       if (ranks_.first()) progress.update(++done, static_cast<int64_t>(mine.size()));
     });
@@ -136,13 +155,18 @@ class Quantization {
     return mine;
   }
 
-  void run_one(const CompressionJob& job) const {
+  // Neighbouring ranks of a machine begin with different GPUs.
+  at::Device device_of(int worker) const {
+    return options_.devices[static_cast<size_t>(ranks_.rank() + worker) % options_.devices.size()];
+  }
+
+  void run_one(const CompressionJob& job, at::Device device) const {
     require_unchanged();
     CompressedUnit unit;
     {
-      const StatsMap stats = inputs_.load_stats(job);
+      const StatsMap stats = inputs_.load_stats(job, device);
       GroupCompression done = run_job(merged_graph(inputs_.model.graph, job, loras_.deltas), stats, job,
-                                      {.score_tokens = options_.config.score_tokens});
+                                      {.score_tokens = options_.config.score_tokens, .device = device});
       for (size_t i = 0; i < done.linears.size(); ++i)
         unit.push_back({.linear = std::move(done.linears[i]),
                         .group = done.log[i].group,
@@ -194,7 +218,8 @@ void describe_quantize(const QuantizeOptions& options) {
   const QuantizePlan plan = make_quantize_plan(graph, options.config);
   plan_loras(options.loras, graph, plan.jobs);
   check_statistics(inputs, plan.jobs, "");
-  const MemoryPlan memory = plan_memory(graph, plan.jobs, inputs.stats != nullptr, options.threads, 1);
+  if (options.devices.front().is_cuda()) prepare_gpus(plan);
+  const MemoryPlan memory = planned_memory(options, inputs, plan.jobs, 1);
   print_plan(graph, plan, memory, std::string(plan.jobs.size(), '0'), options.out, 1);
 }
 

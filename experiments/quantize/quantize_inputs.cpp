@@ -74,12 +74,12 @@ QuantizeInputs::QuantizeInputs(const std::string& model_folder, const std::strin
       model(load_quantizable(model_folder)),
       stats(statistics.empty() ? nullptr : std::make_unique<StatsFile>(statistics)) {}
 
-StatsMap QuantizeInputs::load_stats(const CompressionJob& job) const {
+StatsMap QuantizeInputs::load_stats(const CompressionJob& job, at::Device device) const {
   StatsMap out;
   for (const CompressionJob::Share& share : job.shares) {
     const std::string& group = share.group->name;
     if (!stats || !stats->channels().count(group)) continue;
-    out[group] = stats->load(group);
+    out[group] = stats->load(group).to(device);
     require_gram(out[group].gram, group);
   }
   return out;

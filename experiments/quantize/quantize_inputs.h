@@ -18,8 +18,8 @@ struct QuantizeInputs {
   Model model;
   std::unique_ptr<StatsFile> stats;  ///< null: none given
 
-  /// The statistics of one job's groups; kInput when a Gram matrix is none.
-  StatsMap load_stats(const CompressionJob& job) const;
+  /// The statistics of one job's groups, on `device`; kInput when a Gram matrix is none.
+  StatsMap load_stats(const CompressionJob& job, at::Device device = at::kCPU) const;
   /// Gives the pages of a job's weights and statistics back to the system.
   void drop(const CompressionJob& job) const;
 };

@@ -20,6 +20,13 @@ void print_names(const char* what, const std::vector<std::string>& names) {
   if (names.size() > kShown) std::cout << "  ... and " << names.size() - kShown << " more\n";
 }
 
+std::string gpu_text(const MemoryPlan& memory) {
+  if (memory.gpus == 0) return "";
+  return concat("gpu     at most ", bytes_text(memory.gpu_bytes()), " for tensors on each of ", memory.gpus,
+                memory.gpus == 1 ? " device: " : " devices: ", bytes_text(memory.per_gpu_worker),
+                " a worker\n");
+}
+
 }  // namespace
 
 void print_plan(const Graph& graph, const QuantizePlan& plan, const MemoryPlan& memory,
@@ -36,9 +43,9 @@ void print_plan(const Graph& graph, const QuantizePlan& plan, const MemoryPlan& 
             << memory.largest << "\nmemory  at most " << bytes_text(memory.bytes()) << " anonymous"
             << (ranks > 1 ? concat(" in each of ", ranks, " processes") : "") << ": " << memory.workers
             << " x " << bytes_text(memory.per_worker) << " + " << bytes_text(MemoryPlan::kConstant) << " ("
-            << bytes_text(available_bytes()) << " available)\ndisk    at most " << bytes_text(all) << " in "
-            << out << ", " << bytes_text(open) << " of them still to write (" << bytes_text(free)
-            << " free)\n"
+            << bytes_text(available_bytes()) << " available)\n"
+            << gpu_text(memory) << "disk    at most " << bytes_text(all) << " in " << out << ", "
+            << bytes_text(open) << " of them still to write (" << bytes_text(free) << " free)\n"
             << std::flush;
   SVDLAB_REQUIRE(open <= free, Errc::kResource, out, ": needs ", bytes_text(open), " (", open,
                  " bytes) of disk, ", bytes_text(free), " (", free, " bytes) are free");

@@ -66,7 +66,7 @@ TEST_P(GroupMemory, StaysWithinTheWorkersShare) {
     EXPECT_EQ(done.linears.size(), 2u);
     held = meter.peak() - before;
   }
-  const int64_t share = job_memory(graph, jobs[0], true);
+  const int64_t share = job_memory(graph, jobs[0], {.statistics = true});
   RecordProperty("held_of_share", concat(held / kMiB, " of ", share / kMiB, " MiB"));
   EXPECT_GT(held, share / 6) << "the meter saw less than the weights";
   EXPECT_LE(held, share + kSlack) << held / kMiB << " of " << share / kMiB << " MiB";

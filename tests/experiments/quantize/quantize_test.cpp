@@ -214,20 +214,20 @@ TEST(MemoryPlan, IsSixTimesTheWeightsAndTwiceTheGram) {
   graph.linears.push_back(linear);
   LayerGroup group{.name = "a", .members = {0}, .branches = {{0}}};
   const CompressionJob job{.rule = nullptr, .shares = {{&group, {0}}}, .weights = 3'000'000};
-  EXPECT_EQ(job_memory(graph, job, false), 4 * 6 * 3'000'000);
-  EXPECT_EQ(job_memory(graph, job, true), 4 * 6 * 3'000'000 + 4 * 2 * 1'000'000);
-  const MemoryPlan plan = plan_memory(graph, {job, job}, true, 2, 1);
-  EXPECT_EQ(plan.bytes(), 2 * job_memory(graph, job, true) + (int64_t{1} << 30));
+  EXPECT_EQ(job_memory(graph, job, {}), 4 * 6 * 3'000'000);
+  EXPECT_EQ(job_memory(graph, job, {.statistics = true}), 4 * 6 * 3'000'000 + 4 * 2 * 1'000'000);
+  const MemoryPlan plan = plan_memory(graph, {job, job}, {.statistics = true, .threads = 2});
+  EXPECT_EQ(plan.bytes(), 2 * job_memory(graph, job, {.statistics = true}) + (int64_t{1} << 30));
   LinearSpec huge = linear;
   huge.weight = at::zeros({1}).expand({int64_t{1} << 24, int64_t{1} << 16});
   graph.linears[0] = huge;
   const CompressionJob large{.rule = nullptr, .shares = {{&group, {0}}}, .weights = int64_t{1} << 40};
   EXPECT_TRUE(throws_error(
       [&] {
-        plan_memory(graph, {large, large}, true, 2, 1);
+        plan_memory(graph, {large, large}, {.statistics = true, .threads = 2});
       },
       Errc::kResource, {"2 workers", "available", "--threads"}));
-  EXPECT_EQ(plan_memory(graph, {large, large}, true, 0, 1).workers, 1);
+  EXPECT_EQ(plan_memory(graph, {large, large}, {.statistics = true}).workers, 1);
 }
 
 TEST(QuantizePlan, ADiskThatIsTooSmallIsKnownBeforeTheStart) {

@@ -16,6 +16,7 @@
 #define gridDim (::svdlab::emulated::grid_dim)
 #define __launch_bounds__(...)
 #define __grid_constant__
+#define __noinline__
 #define __syncthreads() ::svdlab::emulated::wait(::svdlab::emulated::current->block->barrier)
 #define __syncwarp() ::svdlab::emulated::wait(::svdlab::emulated::warp().barrier)
 
@@ -32,6 +33,11 @@ T __shfl_xor_sync(unsigned, T value, int mask) {
   return svdlab::emulated::exchanged(value, svdlab::emulated::lane() ^ mask);
 }
 
+template <class T>
+T __shfl_sync(unsigned, T value, int from) {
+  return svdlab::emulated::exchanged(value, from);
+}
+
 inline bool __all_sync(unsigned, bool value) {
   const uint32_t mine[1] = {value};
   uint32_t all[32][1];
@@ -39,7 +45,15 @@ inline bool __all_sync(unsigned, bool value) {
   return std::all_of(std::begin(all), std::end(all), [](const auto& lane) { return lane[0] != 0; });
 }
 
+inline int atomicMax(int* at, int value) {
+  const int old = *at;
+  *at = std::max(old, value);
+  return old;
+}
+
 inline float __fdiv_rn(float a, float b) { return a / b; }
+inline float __fmul_rn(float a, float b) { return a * b; }
+inline float __fadd_rn(float a, float b) { return a + b; }
 inline float __fsqrt_rn(float x) { return std::sqrt(x); }
 inline float __frcp_rn(float x) { return 1.0f / x; }
 inline float __expf(float x) { return std::exp(x); }
@@ -65,5 +79,7 @@ inline float max_or_nan(float a, float b) { return a != a || b != b ? NAN : std:
 inline float near_inverse(float x) {
   return std::fabs(x) < 0x1p-126f ? std::copysign(INFINITY, x) : 1.0f / x;
 }
+
+inline float near_power_of_two(float x) { return std::exp2(x); }
 
 }  // namespace svdlab::device

@@ -1,8 +1,15 @@
 #pragma once
 #include <cstdlib>
+#include <cstring>
 
 #include "core/base/error.h"
 #include "tests/kernels/emulated/intrinsics.h"
+
+// The runtime's calls that kernels' hosts make; all is done at once.
+#define SVDLAB_CUDA(call) static_cast<void>(call)
+#define cudaMemsetAsync(to, byte, bytes, stream) std::memset(to, byte, bytes)
+#define cudaMemcpyAsync(to, from, bytes, kind, stream) std::memcpy(to, from, bytes)
+#define cudaStreamSynchronize(stream) 0
 
 namespace svdlab::device {
 

@@ -7,6 +7,7 @@
 #include "experiments/cli/command.h"
 #include "experiments/cli/options.h"
 #include "experiments/methods/catalogue.h"
+#include "experiments/study/backend.h"
 #include "lowrank/driver.h"
 #include "lowrank/objective.h"
 #include "lowrank/recipe.h"
@@ -77,6 +78,12 @@ Lines weight_lines() { return entries(weight_quantizers()); }
 Lines activation_lines() { return entries(activation_quantizers()); }
 Lines branch_lines() { return entries(extra_branches()); }
 
+Lines backends() {
+  Lines out;
+  for (const std::string& name : backend_names()) out.emplace_back(name, backend_summary(name));
+  return out;
+}
+
 struct Catalogue {
   std::string name;
   Lines (*lines)();
@@ -91,14 +98,16 @@ const std::vector<Catalogue> kCatalogues = {{"formats", formats},
                                             {"weights", weight_lines},
                                             {"activations", activation_lines},
                                             {"branches", branch_lines},
-                                            {"models", models}};
+                                            {"models", models},
+                                            {"backends", backends}};
 
 }  // namespace
 
 int list_command(const std::vector<std::string>& arguments) {
   Options options(
       "list "
-      "formats|schemes|methods|transforms|drivers|solvers|objectives|weights|activations|branches|models",
+      "formats|schemes|methods|transforms|drivers|solvers|objectives|weights|activations|branches|models|"
+      "backends",
       "Shows what there is, one line each: the names a study may use.", "svdlab list methods");
   options.add()("markdown", "methods alone: the related systems as the table of the project's README");
   if (!options.parse(arguments)) return 0;

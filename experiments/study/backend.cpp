@@ -18,6 +18,12 @@ const std::vector<std::string>& backend_names() {
   return names;
 }
 
+std::string backend_summary(const std::string& name) {
+  if (name == kReferenceBackend) return "one op after the other, on the CPU";
+  if (name == kFusedCpu) return "the plan of the fused kernels on their CPU side; slow";
+  return "fused kernels on a GPU" + (gpu_problem().empty() ? "" : "; not here: " + gpu_problem());
+}
+
 void require_backend(const std::string& name) {
   if (name != kCuda) return;
   const std::string problem = gpu_problem();

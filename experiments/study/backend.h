@@ -17,6 +17,8 @@ namespace svdlab {
 inline constexpr const char* kReferenceBackend = "reference";
 
 const std::vector<std::string>& backend_names();
+/// One line about a backend of that list, and why it cannot be used here where it cannot.
+std::string backend_summary(const std::string& name);
 
 class FusedExecutor;
 

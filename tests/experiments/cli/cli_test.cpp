@@ -65,7 +65,7 @@ TEST_F(Program, HelpAndListsGoToStdout) {
     EXPECT_NE(ended.out.find("Example:\n  svdlab "), std::string::npos) << words.front();
   }
   for (const char* what : {"formats", "schemes", "methods", "transforms", "drivers", "solvers", "objectives",
-                           "weights", "models"})
+                           "weights", "models", "backends"})
     EXPECT_EQ(run({"list", what}).code, 0) << what;
   EXPECT_NE(run({"list", "methods"}).out.find("svdquant "), std::string::npos);
   EXPECT_NE(run({"--version"}).out.find("torch "), std::string::npos);

@@ -8,6 +8,7 @@
 #include "core/io/compressed_file.h"
 #include "core/io/files.h"
 #include "core/io/yaml.h"
+#include "core/runtime/kernel_stream.h"
 #include "experiments/calibrate/calibrate.h"
 #include "experiments/calibrate/stats_file.h"
 #include "experiments/quantize/memory_plan.h"
@@ -98,6 +99,27 @@ TEST_F(Quantize, FilesHoldWhatCompressModelMakes) {
     testing::expect_identical_linears(folder.load(name), linear);
     EXPECT_EQ(folder.linear(name).bits(), linear.bits());
   }
+}
+
+TEST_F(Quantize, OnAGpuBytesDoNotDependOnWorkersAndTheFolderKnowsTheKind) {
+  if (const std::string problem = gpu_problem(); !problem.empty())
+    GTEST_SKIP() << "no GPU for tensors: " << problem;
+  write_stats();
+  const auto run_on_gpu = [&](const std::string& out, int threads) {
+    quantize({.model = model_,
+              .statistics = stats_,
+              .out = dir_.file(out),
+              .config = config(kSvdquant),
+              .threads = threads,
+              .devices = parse_devices("cuda")},
+             Ranks());
+    return files_of(dir_.file(out));
+  };
+  const auto one = run_on_gpu("one", 1);
+  EXPECT_GE(one.size(), 10u);
+  EXPECT_EQ(run_on_gpu("three", 3), one);
+  EXPECT_TRUE(throws_error([&] { run(kSvdquant, "one", stats_); }, Errc::kConfig, {"one"}))
+      << "a folder that a GPU began is none for a CPU to go on with";
 }
 
 TEST_F(Quantize, BytesDoNotDependOnThreads) {

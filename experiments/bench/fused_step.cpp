@@ -26,6 +26,7 @@ class FusedStep final : public StepModel {
     graph_ = std::move(artefact.graph);
     executor_ = std::make_unique<FusedExecutor>(graph_, artefact.compressed,
                                                 FusedExecutor::Options{.device = device, .threads = 1});
+    for (const FusedNode& node : executor_->plan().nodes) name_kinds(node);
   }
 
   Tensor run(const GraphRunner::Observer& observer) const override {
@@ -34,11 +35,28 @@ class FusedStep final : public StepModel {
   const Graph& graph() const override { return graph_; }
   int64_t weight_bytes() const override { return graph_bytes(graph_) + executor_->packed_bytes(); }
   std::string paths() const override { return counted(executor_->plan()); }
+  std::string kind(int node) const override {
+    const auto found = kinds_.find(node);
+    return found != kinds_.end() ? found->second : StepModel::kind(node);
+  }
 
  private:
+  // A fused node is seen through the graph nodes whose values it makes; its time is at the first of them.
+  void name_kinds(const FusedNode& node) {
+    const LinearSpec& first = graph_.linears[graph_.nodes[node.products.front().nodes.front()].linear];
+    const std::string kind =
+        concat("fused ", to_string(first.role), node.products.size() > 1 ? " and more" : "");
+    for (const FusedNode::Product& p : node.products) {
+      for (const int made : p.nodes) kinds_[made] = kind;
+      if (p.heads)
+        for (const int made : {p.heads->query, p.heads->key, p.heads->value}) kinds_[made] = kind;
+    }
+  }
+
   NamedTensors inputs_;
   Graph graph_;
   std::unique_ptr<FusedExecutor> executor_;
+  std::map<int, std::string> kinds_;  // by graph node
 };
 
 }  // namespace

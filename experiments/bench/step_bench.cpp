@@ -24,8 +24,8 @@ StepRow eager(const std::string& name, const StepModel& model, const StepOptions
   row.times = time_step([&] { model.run({}); }, options.warm_up, options.runs);
   finish(row, model);
   if (options.breakdown)
-    row.breakdown =
-        step_breakdown(model.graph(), [&](const GraphRunner::Observer& observer) { model.run(observer); });
+    row.breakdown = step_breakdown([&](const GraphRunner::Observer& observer) { model.run(observer); },
+                                   [&](int node) { return model.kind(node); });
   return row;
 }
 
@@ -92,7 +92,7 @@ std::vector<StepRow> run_step_bench(const StepOptions& options,
 Table step_table(const std::vector<StepRow>& rows) {
   const double bf16 = best_bf16(rows);
   std::vector<std::string> model, mode, message;
-  std::vector<double> ms, p10, p90, speedup, weights, peak;
+  std::vector<double> ms, p10, p90, speedup, weights, peak, mhz, watts;
   std::vector<int64_t> runs;
   for (const StepRow& r : rows) {
     const bool timed = r.times.runs > 0;
@@ -106,6 +106,8 @@ Table step_table(const std::vector<StepRow>& rows) {
     speedup.push_back(timed && bf16 > 0 ? bf16 / r.times.median : nothing);
     weights.push_back(timed ? static_cast<double>(r.weight_bytes) / kGib : nothing);
     peak.push_back(timed ? static_cast<double>(r.peak_bytes) / kGib : nothing);
+    mhz.push_back(timed ? r.times.sm_mhz : nothing);
+    watts.push_back(timed ? r.times.watts : nothing);
     message.push_back(r.message);
   }
   return {"/steps",
@@ -118,6 +120,8 @@ Table step_table(const std::vector<StepRow>& rows) {
            {"speedup", "", speedup},
            {"weights_gib", "GiB", weights},
            {"peak_gib", "GiB", peak},
+           {"sm_mhz", "MHz", mhz},
+           {"watts", "W", watts},
            {"message", "", message}}};
 }
 

@@ -17,6 +17,8 @@ class StepModel {
   virtual Tensor run(const GraphRunner::Observer& observer) const = 0;
   virtual const Graph& graph() const = 0;
   virtual int64_t weight_bytes() const = 0;
+  /// What a node's time counts under in a breakdown.
+  virtual std::string kind(int node) const { return node_kind(graph(), graph().nodes[node]); }
   /// What tells which paths serve, one line; "" when there is only one.
   virtual std::string paths() const { return ""; }
 };

@@ -4,6 +4,7 @@
 
 #include "core/base/error.h"
 #include "core/runtime/gpu_run.h"
+#include "kernels/bench/sensors.h"
 
 namespace svdlab {
 
@@ -11,20 +12,27 @@ StepTimes summary_of(std::vector<double> ms) {
   SVDLAB_REQUIRE(!ms.empty(), Errc::kUnexpected, "no times");
   std::sort(ms.begin(), ms.end());
   const size_t n = ms.size();
-  return {ms[n / 2], ms[n / 10], ms[n * 9 / 10], static_cast<int>(n)};
+  return {.median = ms[n / 2], .p10 = ms[n / 10], .p90 = ms[n * 9 / 10], .runs = static_cast<int>(n)};
 }
 
 StepTimes time_step(const std::function<void()>& step, int warm_up, int runs) {
   for (int i = 0; i < warm_up; ++i) step();
   gpu_wait();
   std::vector<double> ms;
+  double mhz = 0, watts = 0;
   for (int i = 0; i < runs; ++i) {
     const GpuMark begin;
     step();
     const GpuMark end;
+    const bench::Sensors sensors = bench::read_sensors();  // the GPU is still at it
+    mhz += sensors.sm_mhz;
+    watts += sensors.watts;
     ms.push_back(end.ms_since(begin));
   }
-  return summary_of(ms);
+  StepTimes out = summary_of(ms);
+  out.sm_mhz = mhz / runs;
+  out.watts = watts / runs;
+  return out;
 }
 
 std::string node_kind(const Graph& graph, const Node& node) {
@@ -32,8 +40,8 @@ std::string node_kind(const Graph& graph, const Node& node) {
   return "linear " + to_string(graph.linears[node.linear].role);
 }
 
-std::map<std::string, double> step_breakdown(const Graph& graph,
-                                             const std::function<void(const GraphRunner::Observer&)>& run) {
+std::map<std::string, double> step_breakdown(const std::function<void(const GraphRunner::Observer&)>& run,
+                                             const std::function<std::string(int node)>& kind_of) {
   std::vector<int> nodes;
   std::vector<GpuMark> marks(1);
   run([&](int node, const std::vector<Tensor>&, const Tensor&) {
@@ -41,8 +49,7 @@ std::map<std::string, double> step_breakdown(const Graph& graph,
     marks.emplace_back();
   });
   std::map<std::string, double> out;
-  for (size_t i = 0; i < nodes.size(); ++i)
-    out[node_kind(graph, graph.nodes[nodes[i]])] += marks[i + 1].ms_since(marks[i]);
+  for (size_t i = 0; i < nodes.size(); ++i) out[kind_of(nodes[i])] += marks[i + 1].ms_since(marks[i]);
   return out;
 }
 

@@ -1,3 +1,4 @@
+#include <filesystem>
 #include <iostream>
 #include <sstream>
 
@@ -71,7 +72,13 @@ int bench_step(const Options& options) {
     write_csv(options, step_table(rows));
   });
   std::cout << cuda_device_name() << "\n" << report::to_terminal(step_table(rows));
-  if (options.has("breakdown")) std::cout << "\n" << report::to_terminal(breakdown_table(rows));
+  if (options.has("breakdown")) {
+    const Table breakdown = breakdown_table(rows);
+    if (options.has("csv"))
+      write_file(std::filesystem::path(options.get<std::string>("csv")).replace_extension("breakdown.csv"),
+                 report::to_csv(breakdown));
+    std::cout << "\n" << report::to_terminal(breakdown);
+  }
   return 0;
 }
 
@@ -92,7 +99,8 @@ int bench_command(const std::vector<std::string>& arguments) {
   options.add()("runs", po::value<int>()->default_value(15), "step: timed runs behind 3 to warm up");
   options.add()("double", po::value<int64_t>()->default_value(19), "step: double blocks");
   options.add()("single", po::value<int64_t>()->default_value(38), "step: single blocks");
-  options.add()("breakdown", "step: where the time of an eager step goes, by kind of node");
+  options.add()("breakdown",
+                "step: where the time of an eager step goes, by kind of node; CSV beside the other");
   if (!options.parse(arguments)) return 0;
   const std::string& what = options.word("benchmark: gemm, prologue or step");
   if (what == "gemm") return bench_kernels(options, {"gemm", "linear", "branch", "small_m"});

@@ -1,9 +1,9 @@
 #include "kernels/bench/timing.h"
 
-#include <dlfcn.h>
-
 #include <algorithm>
 #include <vector>
+
+#include "kernels/bench/sensors.h"
 
 namespace svdlab::bench {
 namespace {
@@ -11,30 +11,6 @@ namespace {
 constexpr int kWarmUp = 20, kCold = 60;
 constexpr double kBurstMicroseconds = 40000;
 constexpr int64_t kFlushBytes = int64_t{192} << 20;
-
-// The driver's own reading of the device, where its library is found; 0 where not.
-struct Sensors {
-  unsigned sm_mhz = 0, milliwatts = 0;
-};
-
-Sensors read_sensors() {
-  using Init = int (*)();
-  using Handle = int (*)(unsigned, void**);
-  using Clock = int (*)(void*, int, unsigned*);
-  using Power = int (*)(void*, unsigned*);
-  static void* const library = dlopen("libnvidia-ml.so.1", RTLD_NOW);
-  Sensors sensors;
-  if (!library) return sensors;
-  static const int started = reinterpret_cast<Init>(dlsym(library, "nvmlInit_v2"))();
-  void* handle = nullptr;
-  if (started != 0 ||
-      reinterpret_cast<Handle>(dlsym(library, "nvmlDeviceGetHandleByIndex_v2"))(0, &handle) != 0)
-    return sensors;
-  constexpr int kSmClock = 1;
-  reinterpret_cast<Clock>(dlsym(library, "nvmlDeviceGetClockInfo"))(handle, kSmClock, &sensors.sm_mhz);
-  reinterpret_cast<Power>(dlsym(library, "nvmlDeviceGetPowerUsage"))(handle, &sensors.milliwatts);
-  return sensors;
-}
 
 float elapsed_us(cudaEvent_t begin, cudaEvent_t end) {
   float milliseconds = 0;
@@ -109,7 +85,7 @@ void Timer::measure(const Case& c, Measurement& out) {
   SVDLAB_CUDA(cudaStreamSynchronize(stream_));
   out.burst_us = elapsed_us(begin_, end_) / launches;
   out.sm_mhz = sensors.sm_mhz;
-  out.watts = sensors.milliwatts / 1000.0;
+  out.watts = sensors.watts;
 }
 
 // Rates, floors and the ratio to the 16-bit product; remembers what later cases are held against.

@@ -146,7 +146,9 @@ TEST(StudyConfig, NullTakesAPartOfASchemeAway) {
   const StudyConfig s =
       study("{study: s, scheme: {w: {base: int4, activations: null}}, schemes: [w], methods: [rtn]}");
   for (const CellRule& r : s.cells[0].rules)
-    if (r.subject) EXPECT_FALSE(r.rule.scheme.activations.has_value());
+    if (r.subject) {
+      EXPECT_FALSE(r.rule.scheme.activations.has_value());
+    }
 }
 
 TEST(StudyConfig, LaterFilesAndOverridesWin) {

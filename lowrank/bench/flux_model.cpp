@@ -80,11 +80,12 @@ void time_model(const std::string& scheme, at::Device device) {
     int64_t most = 0;
     for (int i = 0; i < count; ++i) {
       const FluxProblem problem = make_flux_problem(unit, kTokens, i + 1, device);
-      const Cost cost = run_unit(problem, scheme, full, device);
+      const std::string format = unit.weight_only ? "w4a16-int4-g64" : scheme;
+      const Cost cost = run_unit(problem, format, unit.weight_only ? rtn : full, device);
       if (i == 0) first = cost.seconds;
       sum += cost.seconds;
       most = std::max(most, cost.peak);
-      log_ratio += std::log(cost.error / run_unit(problem, scheme, rtn, device).error) / count;
+      log_ratio += std::log(cost.error / run_unit(problem, format, rtn, device).error) / count;
     }
     const double all = sum / count * unit.blocks;
     total += all;
@@ -94,7 +95,7 @@ void time_model(const std::string& scheme, at::Device device) {
                 gib(most), std::exp(log_ratio));
     std::fflush(stdout);
   }
-  std::printf("%s on %s: %.0f s projected for all W4A4 units, peak %.2f GiB\n", scheme.c_str(),
+  std::printf("%s on %s: %.0f s projected for all units, peak %.2f GiB\n", scheme.c_str(),
               device.str().c_str(), total, gib(peak));
 }
 
@@ -103,7 +104,7 @@ void time_stages(const std::string& scheme, at::Device device) {
                plain_scales = recipe_with(", weights: gptq"), no_gptq = recipe_with(", weights: rtn");
   std::printf("unit,s,search,rounds,rounds_rtn_scales,rounds_no_gptq,without_search,peak_GiB\n");
   for (const FluxUnit& unit : flux_units()) {
-    if (unit.name.rfind("txt", 0) == 0) continue;
+    if (unit.name.rfind("txt", 0) == 0 || unit.weight_only) continue;
     const double start = now();
     const FluxProblem problem = make_flux_problem(unit, kTokens, 1, device);
     const double made = now() - start;

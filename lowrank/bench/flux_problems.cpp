@@ -57,6 +57,16 @@ std::vector<FluxUnit> flux_units() {
        .gelu = true,
        .gelu_from = kHidden,
        .blocks = 38},
+      {.name = "double adaLN",
+       .channels = kHidden,
+       .groups = {{{6 * kHidden}}},
+       .blocks = 38,
+       .weight_only = true},
+      {.name = "single adaLN",
+       .channels = kHidden,
+       .groups = {{{3 * kHidden}}},
+       .blocks = 38,
+       .weight_only = true},
   };
 }
 

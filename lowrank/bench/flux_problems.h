@@ -16,11 +16,12 @@ struct FluxUnit {
   std::vector<std::vector<std::vector<int64_t>>> groups;
   bool gelu = false;  ///< the input is GELU's, from channel `gelu_from` on
   int64_t gelu_from = 0;
-  int blocks = 0;  ///< how many there are in FLUX.1-dev
+  int blocks = 0;            ///< how many there are in FLUX.1-dev
+  bool weight_only = false;  ///< adaLN: 4-bit weights rounded to nearest, 16-bit inputs
   int64_t weights() const;
 };
 
-/// All of FLUX.1-dev's W4A4 units: 19 double and 38 single blocks.
+/// All quantized linears of FLUX.1-dev: 19 double and 38 single blocks.
 std::vector<FluxUnit> flux_units();
 
 /// A unit with synthetic numbers, as a graph of its own; the tensors are on the CPU.

@@ -65,6 +65,10 @@ std::unique_ptr<StepModel> make_int4_step(const StepShape& shape, at::Device dev
   return std::make_unique<FusedStep>("int4", shape, device);
 }
 
+std::unique_ptr<StepModel> make_int8_step(const StepShape& shape, at::Device device) {
+  return std::make_unique<FusedStep>("w8a8", shape, device);
+}
+
 std::unique_ptr<StepModel> make_nvfp4_step(const StepShape& shape, at::Device device) {
   return std::make_unique<FusedStep>("nvfp4", shape, device);
 }

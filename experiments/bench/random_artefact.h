@@ -9,7 +9,7 @@ namespace svdlab {
 
 /// What a random model is compressed to.
 struct ArtefactOptions {
-  std::string scheme = "int4";                ///< of the blocks' linears: "int4" or "nvfp4"
+  std::string scheme = "int4";                ///< of the blocks' linears: "int4", "nvfp4" or "w8a8"
   std::string modulation = "w4a16-int4-g64";  ///< of the adaLN linears
   int64_t rank = 32;
 };

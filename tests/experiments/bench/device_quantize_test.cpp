@@ -33,13 +33,14 @@ TEST_P(QuantizeOnDevice, GivesTheCodesAndScalesOfQuantize) {
   expect_identical(actual.codes, expected.codes);
 }
 
-INSTANTIATE_TEST_SUITE_P(Schemes, QuantizeOnDevice, ::testing::Values("int4", "nvfp4", "w4a16-int4-g64"));
+INSTANTIATE_TEST_SUITE_P(Schemes, QuantizeOnDevice,
+                         ::testing::Values("int4", "nvfp4", "w4a16-int4-g64", "w8a8"));
 
 TEST(QuantizeOnDevice, OtherSchemesAreRefusedByName) {
   const auto quantized = [](const char* scheme, int64_t columns) {
     return [=] { quantize_on_device(at::ones({1, columns}), *scheme_named(scheme).weights); };
   };
-  EXPECT_TRUE(testing::throws_error(quantized("w8a8", 64), Errc::kConfig, {"int8"}));
+  EXPECT_TRUE(testing::throws_error(quantized("mxfp4", 64), Errc::kConfig, {"e2m1", "e8m0"}));
   EXPECT_TRUE(testing::throws_error(quantized("int4", 96), Errc::kConfig, {"64", "96"}));
 }
 

@@ -95,7 +95,8 @@ void compare_with_reference(const StepShape& shape, const char* scheme, at::Devi
 
 TEST(FusedStep, SmallBlocksNodeByNode) {
   const SingleThreadScope one_thread;
-  for (const char* scheme : {"int4", "nvfp4"}) compare_with_reference(small_shape(), scheme, at::kCPU);
+  for (const char* scheme : {"int4", "nvfp4", "w8a8"})
+    compare_with_reference(small_shape(), scheme, at::kCPU);
 }
 
 // One double and one single block of FLUX.1-dev with all its tokens: what bench step times.
@@ -103,7 +104,7 @@ TEST(FusedStep, BlocksOfFluxDevNodeByNodeOnAGpu) {
   if (const std::string problem = gpu_problem(); !problem.empty())
     GTEST_SKIP() << "no CUDA device: " << problem;
   const StepShape shape{.model = one_block_of_each({})};
-  for (const char* scheme : {"int4", "nvfp4"})
+  for (const char* scheme : {"int4", "nvfp4", "w8a8"})
     compare_with_reference(shape, scheme, at::Device(at::kCUDA, 0));
 }
 

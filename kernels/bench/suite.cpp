@@ -139,7 +139,7 @@ void prologue(Timer& timer, const LinearProblem& p, const std::string& variant, 
   timer.time(c);
 }
 
-constexpr device::ExactTiling kTilings[] = {{128, 1}, {192, 1}, {128, 2}, {192, 2}};
+constexpr int kClusterSizes[] = {1, 2};
 
 // Whether the exact loop may use clusters.
 bool clusters = true;
@@ -148,8 +148,7 @@ void multiply(const LinearProblem& p, cudaStream_t s) {
   Stream stream = cuda(s);
   if (p.workspace) stream.workspace = p.workspace->data(), stream.workspace_bytes = p.workspace->bytes();
   if (p.loop != MainLoop::kExact || clusters) return gemm_quantized(p.gemm, stream);
-  constexpr int kMultiprocessors = 132;
-  detail::gemm_exact_cuda(p.gemm, {device::exact_tiling(p.m, p.n, kMultiprocessors).tokens, 1}, cuda(s));
+  detail::gemm_exact_cuda(p.gemm, 1, cuda(s));
 }
 
 void product(Timer& timer, const LinearProblem& p, const char* variant) {
@@ -168,10 +167,10 @@ void whole(Timer& timer, const LinearProblem& p, const char* variant) {
 }
 
 void tilings(Timer& timer, const LinearProblem& p) {
-  for (const device::ExactTiling t : kTilings) {
-    if (t.cluster > 1 && !clusters) continue;
-    Case c = case_of(p, "gemm", concat("exact ", t.tokens, "x", t.cluster));
-    c.run = [&](cudaStream_t stream) { detail::gemm_exact_cuda(p.gemm, t, cuda(stream)); };
+  for (const int cluster : kClusterSizes) {
+    if (cluster > 1 && !clusters) continue;
+    Case c = case_of(p, "gemm", concat("exact, clusters of ", cluster));
+    c.run = [&](cudaStream_t stream) { detail::gemm_exact_cuda(p.gemm, cluster, cuda(stream)); };
     timer.time(c);
   }
 }
@@ -236,11 +235,11 @@ bool exact_tilings_agree() {
   const LinearProblem p(300, 640, 1088, 48, MainLoop::kExact, NumberFormat::kInt4, NumberFormat::kInt4);
   std::vector<uint16_t> first, out(p.m * p.n);
   bool agree = true;
-  for (const device::ExactTiling t : kTilings) {
-    std::printf("exact %dx%d: ", t.tokens, t.cluster);
+  for (const int cluster : kClusterSizes) {
+    std::printf("exact, clusters of %d: ", cluster);
     std::fflush(stdout);
     SVDLAB_CUDA(cudaMemset(p.out.data(), 0xff, 2 * p.m * p.n));
-    detail::gemm_exact_cuda(p.gemm, t, cuda(nullptr));
+    detail::gemm_exact_cuda(p.gemm, cluster, cuda(nullptr));
     p.out.copy_to(out.data(), 2 * p.m * p.n);
     if (first.empty()) first = out;
     agree = agree && out == first;

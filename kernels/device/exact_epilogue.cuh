@@ -7,25 +7,33 @@ namespace svdlab::device {
 /// output.
 template <class Shape>
 class ExactEpilogue {
-  static constexpr int kTokens = Shape::kTokens;
-  using Shared = typename Shape::Shared;
+  static constexpr int kTokens = kExactTokens;
   using Tile = typename ExactTiles<Shape>::Tile;
-  using Consumer = ExactConsumer<Shape>;
 
  public:
-  __device__ ExactEpilogue(const ExactParameters& p, Shared& shared) : p_(p), shared_(shared) {}
+  __device__ ExactEpilogue(const ExactParameters& p, ExactShared& shared) : p_(p), shared_(shared) {}
 
-  __device__ void finish(Consumer& self, Tile at, unsigned& low_rank_parity) const {
-    const int row = at.channel + 64 * self.warpgroup + 16 * self.warp + self.lane / 4;  // and row + 8
-    float factor[2], bias[2];
+  /// What the epilogue multiplies and adds by channel: loaded before the products, used behind them.
+  struct Channels {
+    int row;  ///< and row + 8
+    float factor[2] = {}, bias[2] = {};
+  };
+
+  __device__ Channels channels(const ExactConsumer& self, Tile at) const {
+    Channels c{.row = at.channel + 64 * self.warpgroup + 16 * self.warp + self.lane / 4};
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-      const int channel = row + 8 * h;
-      const bool inside = channel < p_.n;
-      factor[h] = inside ? __ldg(p_.weight_powers + channel) : 0.0f;
-      if (inside && p_.channel_scale) factor[h] *= __ldg(p_.channel_scale + channel);
-      bias[h] = inside && p_.bias ? __ldg(p_.bias + channel) : 0.0f;
+      const int channel = c.row + 8 * h;
+      if (channel >= p_.n) continue;
+      c.factor[h] =
+          __ldg(p_.weight_powers + channel) * (p_.channel_scale ? __ldg(p_.channel_scale + channel) : 1.0f);
+      if (p_.bias) c.bias[h] = __ldg(p_.bias + channel);
     }
+    return c;
+  }
+
+  __device__ void finish(ExactConsumer& self, Tile at, const Channels& c, unsigned& low_rank_parity) const {
+    Up up = fetch_up(self, c.row, 0);
     named_barrier(1 + self.warpgroup, 128);  // token_factor is complete
     const float* by_token = shared_.token_factor[self.warpgroup] + 2 * (self.lane % 4);
 #pragma unroll
@@ -33,48 +41,73 @@ class ExactEpilogue {
       const float2 t = *reinterpret_cast<const float2*>(by_token + 8 * j);
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        self.sums[4 * j + 2 * h] *= t.x * factor[h];
-        self.sums[4 * j + 2 * h + 1] *= t.y * factor[h];
+        float &even = self.sums[4 * j + 2 * h], &odd = self.sums[4 * j + 2 * h + 1];
+        even = fmaf(even, t.x * c.factor[h], c.bias[h]);
+        odd = fmaf(odd, t.y * c.factor[h], c.bias[h]);
       }
     }
     for (int r = 0; r < p_.rank; r += 32) {
-      barrier_wait(&shared_.low_rank_full, low_rank_parity);
-      low_rank_parity ^= 1;
-      add_low_rank(self, row, r);
-      __syncwarp();
-      if (self.lane == 0) barrier_arrive(&shared_.low_rank_empty);
+      if (r > 0) up = fetch_up(self, c.row, r);
+      add_low_rank(self, up, r, low_rank_parity);
     }
-#pragma unroll
-    for (int i = 0; i < kTokens / 2; ++i) self.sums[i] += bias[i / 2 % 2];
-    if constexpr (Shape::kRope) norm_rope(self, at, row);
-    store(self, at);
+    if constexpr (Shape::kRope) norm_rope(self, at, c.row);
+    if (p_.out_type == HalfType::kBf16)
+      store<HalfType::kBf16>(self, at);
+    else
+      store<HalfType::kFp16>(self, at);
   }
 
  private:
-  // Up to 32 ranks from r on, as tf32: up is exact, low_rank loses its last 13 bits.
-  __device__ void add_low_rank(Consumer& self, int row, int r) const {
-    const uint64_t tile = swizzled_tile(shared_address(shared_.low_rank));
-    const int steps = min(32, p_.rank - r) / 8;
-    uint32_t up[4][4];
+  // What a thread holds of up's 32 columns from r on, as wgmma's operand A.
+  struct Up {
+    uint16_t bits[4][4];
+  };
+
+  // All loads at once, none beyond the edge.
+  __device__ Up fetch_up(const ExactConsumer& self, int row, int r) const {
+    Up up{};
+    if (r >= p_.rank) return up;
 #pragma unroll
     for (int s = 0; s < 4; ++s)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int channel = row + 8 * (i % 2), column = r + 8 * s + self.lane % 4 + 4 * (i / 2);
-        up[s][i] = s < steps && channel < p_.n
-                       ? bits_of(half_value(p_.up_type, __ldg(p_.up + channel * p_.up_stride + column)))
-                       : 0u;
+        const int channel = min(row + 8 * (i % 2), p_.n - 1), column = min(r + 8 * s, p_.rank - 8);
+        up.bits[s][i] = __ldg(p_.up + channel * p_.up_stride + column + self.lane % 4 + 4 * (i / 2));
       }
+    return up;
+  }
+
+  // As fp32, 0 from column `left` on.
+  template <HalfType kUp>
+  static __device__ void widen(const Up& up, int left, uint32_t (&a)[4][4]) {
+#pragma unroll
+    for (int s = 0; s < 4; ++s)
+#pragma unroll
+      for (int i = 0; i < 4; ++i) a[s][i] = 8 * s < left ? bits_of(half_value(kUp, up.bits[s][i])) : 0u;
+  }
+
+  // Up to 32 ranks from r on, as tf32: up is exact, low_rank loses its last 13 bits.
+  __device__ void add_low_rank(ExactConsumer& self, const Up& up, int r, unsigned& low_rank_parity) const {
+    const uint64_t tile = swizzled_tile(shared_address(shared_.low_rank));
+    uint32_t a[4][4];
+    if (p_.up_type == HalfType::kBf16)
+      widen<HalfType::kBf16>(up, p_.rank - r, a);
+    else
+      widen<HalfType::kFp16>(up, p_.rank - r, a);
+    barrier_wait(&shared_.low_rank_full, low_rank_parity);
+    low_rank_parity ^= 1;
     wgmma_fence();
 #pragma unroll
-    for (int s = 0; s < 4; ++s) wgmma_tf32(self.sums, up[s], tile + 2 * s, 1);
+    for (int s = 0; s < 4; ++s) wgmma_tf32(self.sums, a[s], tile + 2 * s, 1);
     wgmma_commit();
     wgmma_wait<0>();
     pin(self.sums);
+    __syncwarp();
+    if (self.lane == 0) barrier_arrive(&shared_.low_rank_empty);
   }
 
   // A head lies in one warpgroup (64 channels) or in both.
-  __device__ void norm_rope(Consumer& self, Tile at, int row) const {
+  __device__ void norm_rope(ExactConsumer& self, Tile at, int row) const {
     const ExactRope& rope = p_.rope;
     const int head = (at.channel + 64 * self.warpgroup) / rope.head_dim;
     if (head >= 2 * rope.heads) return;
@@ -135,7 +168,8 @@ class ExactEpilogue {
                : unpack_halves<HalfType::kFp16>(pack_halves<HalfType::kFp16>(a, b));
   }
 
-  __device__ void store(Consumer& self, Tile at) const {
+  template <HalfType kOut>
+  __device__ void store(ExactConsumer& self, Tile at) const {
     uint8_t* staging = shared_.out[self.warpgroup];
     if (self.thread == 0) stores_have_read();
     named_barrier(1 + self.warpgroup, 128);
@@ -145,9 +179,9 @@ class ExactEpilogue {
 #pragma unroll
     for (int i = 0; i < kTokens / 16; ++i) {
       const float* s = self.sums + 8 * i;
-      store_transposed(base + swizzle_128(16 * i + target.col, byte), pack_halves(p_.out_type, s[0], s[1]),
-                       pack_halves(p_.out_type, s[2], s[3]), pack_halves(p_.out_type, s[4], s[5]),
-                       pack_halves(p_.out_type, s[6], s[7]));
+      store_transposed(base + swizzle_128(16 * i + target.col, byte), pack_halves<kOut>(s[0], s[1]),
+                       pack_halves<kOut>(s[2], s[3]), pack_halves<kOut>(s[4], s[5]),
+                       pack_halves<kOut>(s[6], s[7]));
     }
     fence_shared_for_engines();
     named_barrier(1 + self.warpgroup, 128);
@@ -156,7 +190,7 @@ class ExactEpilogue {
   }
 
   const ExactParameters& p_;
-  Shared& shared_;
+  ExactShared& shared_;
 };
 
 }  // namespace svdlab::device

@@ -5,24 +5,14 @@
 
 namespace svdlab::device {
 
-/// How the exact loop cuts a product: tiles of 128 channels (rows of the weights) and `tokens` tokens;
-/// `cluster` blocks, of successive channels, share the activations of a tile.
-struct ExactTiling {
-  int tokens = 128;  ///< 128 or 192
-  int cluster = 1;   ///< 1 or 2
-};
-
-inline constexpr int kExactChannels = 128;
+// How the exact loop cuts a product: tiles of 128 channels (rows of the weights) and 128 tokens.
+inline constexpr int kExactChannels = 128, kExactTokens = 128;
 
 SVDLAB_HD int64_t pieces_of(int64_t whole, int64_t piece) { return (whole + piece - 1) / piece; }
 
-/// The tiling whose last wave wastes least: time counts waves times tokens, and a narrow tile also 8 % more,
-/// for moving more bytes an operation.
-SVDLAB_HD ExactTiling exact_tiling(int64_t m, int64_t n, int multiprocessors) {
-  const int64_t channels = pieces_of(n, kExactChannels);
-  const int64_t narrow = pieces_of(channels * pieces_of(m, 128), multiprocessors) * 128 * 108;
-  const int64_t wide = pieces_of(channels * pieces_of(m, 192), multiprocessors) * 192 * 100;
-  return {narrow < wide ? 128 : 192, channels % 2 == 0 && multiprocessors % 2 == 0 ? 2 : 1};
+/// How many blocks, of successive channels, share the activations of a tile: 1 or 2.
+SVDLAB_HD int exact_cluster(int64_t n, int multiprocessors) {
+  return pieces_of(n, kExactChannels) % 2 == 0 && multiprocessors % 2 == 0 ? 2 : 1;
 }
 
 /// Tile number `index` of [token_tiles, channel_tiles]: eight token tiles at a time, so that blocks that run

@@ -50,6 +50,18 @@ __device__ __forceinline__ void barrier_wait(uint64_t* barrier, unsigned parity)
       : "memory");
 }
 
+/// Whether that phase is complete, without waiting.
+__device__ __forceinline__ bool barrier_test(uint64_t* barrier, unsigned parity) {
+  uint32_t done;
+  asm volatile(
+      "{\n.reg .pred done;\nmbarrier.test_wait.parity.shared::cta.b64 done, [%1], %2;\n"
+      "selp.u32 %0, 1, 0, done;\n}"
+      : "=r"(done)
+      : "r"(shared_address(barrier)), "r"(parity)
+      : "memory");
+  return done != 0;
+}
+
 /// `bytes` successive bytes, a multiple of 16 from and to multiples of 16.
 __device__ __forceinline__ void copy_bytes(void* to, const void* from, unsigned bytes, uint64_t* barrier) {
   asm volatile(

@@ -43,6 +43,8 @@ inline void barrier_wait(uint64_t* barrier, unsigned parity) {
   while (state_of(barrier).parity == parity) emulated::yield();
 }
 
+inline bool barrier_test(uint64_t* barrier, unsigned parity) { return state_of(barrier).parity != parity; }
+
 inline void copy_bytes(void* to, const void* from, unsigned bytes, uint64_t* barrier) {
   std::memcpy(to, from, bytes);
   count_in(barrier, 0, -static_cast<int>(bytes));

@@ -226,7 +226,7 @@ FusionPlan plan_fusion(const Graph& graph, const CompressedModel& model, int arc
 
 double least_sqnr_db(const FusedNode& node) {
   for (const FusedNode::Source& s : node.sources)
-    if (s.step != InputStep::kNone) return 40;
+    if (s.step != InputStep::kNone) return 45;
   return 50;
 }
 

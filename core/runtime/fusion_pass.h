@@ -68,8 +68,8 @@ struct FusionPlan {
 FusionPlan plan_fusion(const Graph& graph, const CompressedModel& model, int architecture);
 
 /// The least SQNR (dB) of a fused node's bf16 results against the reference's on the same inputs: a
-/// regression gate. Sums in another order leave bf16 rounding alone (54 dB); behind a fused norm or GELU a
-/// few input codes differ by one as well.
+/// regression gate, 50; 45 behind a fused norm or GELU, where a few input codes differ by one. The embedded
+/// model on an H200: int4 from 57.3 and from 53.7 dB on (group sums in fp16), nvfp4 from 70.6 on.
 double least_sqnr_db(const FusedNode& node);
 
 /// The plan in words, one line a fused node: what a reader checks and a test compares.

@@ -164,11 +164,16 @@ TEST_P(FusedExecutorGpu, EmbeddedModelNodeByNode) {
   const std::vector<Tensor> values = reference_values(e.model.graph, e.compressed, e.inputs);
   const Worst worst = compare_nodes(e.model.graph, fused, values);
   std::printf("%s, worst node: %s, %.1f dB\n", GetParam(), worst.node.c_str(), worst.db);
-  const Tensor out = fused.run(e.inputs);
-  const double difference = output_difference(out, values[e.model.graph.output]);
-  std::printf("%s, output of one forward: %.1f dB against the reference\n", GetParam(),
-              -20 * std::log10(difference));
-  EXPECT_LE(difference, 0.1);
+  // Rounding flips codes, and flipped codes flip more of them: outputs of a whole forward differ about as
+  // much as either does from 16 bit. What must agree is how far they are from it.
+  const Tensor out = fused.run(e.inputs), &reference = values[e.model.graph.output];
+  const Tensor exact = Executor(e.model.graph).run(e.inputs);
+  const double fused_db = -20 * std::log10(output_difference(out, exact));
+  const double reference_db = -20 * std::log10(output_difference(reference, exact));
+  std::printf("%s, output of one forward against 16 bit: %.2f dB, the reference's %.2f dB\n", GetParam(),
+              fused_db, reference_db);
+  const bool ok = std::abs(fused_db - reference_db) <= 1.5;
+  EXPECT_TRUE(ok) << fused_db << " dB, the reference " << reference_db << " dB";
   testing::expect_identical(fused.run(e.inputs).to(at::kCPU), out.to(at::kCPU));
 }
 

@@ -2,9 +2,8 @@
 
 #include "core/formats/nf4.h"
 #include "kernels/device/checked.cuh"
-#include "kernels/device/half.cuh"
-#include "kernels/device/half_codes.h"
 #include "kernels/device/mma.cuh"
+#include "kernels/device/weight_only_small.cuh"
 #include "kernels/gemm_weight_only.h"
 
 namespace svdlab::detail {
@@ -14,28 +13,9 @@ using namespace device;
 
 constexpr int kWarps = 8, kChannels = 16, kUnit = 2;  // of a block; groups that a warp takes at a time
 
-struct Parameters {
-  const uint16_t* x;
-  int64_t x_stride;
-  int m, n, groups, rank;
-  const uint8_t* codes;
-  int64_t code_stride;
-  const uint16_t* scales;
-  int64_t scale_stride;
-  const float *divide_by, *bias, *low_rank;
-  int64_t low_rank_stride;
-  const uint16_t* up;
-  int64_t up_stride;
-  HalfType up_type;
-  uint16_t* out;
-  int64_t out_stride;
-  float nf4[16];
-};
+using Parameters = WeightOnlyParameters;
 
-// Y^T = W X^T: operand A of mma m16n8k16 is 16 rows of the weights, B 8 tokens. Lane c of a quad takes
-// columns 16 c .. 16 c + 15 of each group of 64, of every row of both operands; a step of 16 columns takes
-// four of them from each lane. The warps share out K; codes are exact, scales are applied in fp32 after each
-// group.
+// A block takes 16 channels and 8 kTiles tokens; its warps share out K.
 template <HalfType kType, bool kNf4, int kTiles>
 class Block {
  public:
@@ -53,11 +33,7 @@ class Block {
         lane_(threadIdx.x % 32) {}
 
   __device__ void run() {
-    if (kNf4 && threadIdx.x < 16) {
-      const float value = p_.nf4[threadIdx.x];
-      const uint32_t high = pack_halves<kType>(value, 0.0f) & 0xffffu;
-      shared_.nf4[threadIdx.x] = high | pack_halves<kType>(0.0f, value - unpack_halves<kType>(high).x);
-    }
+    if (kNf4 && threadIdx.x < 16) shared_.nf4[threadIdx.x] = nf4_parts<kType>(p_.nf4[threadIdx.x]);
     if constexpr (kNf4) __syncthreads();
     Codes next = fetch(kUnit * warp_);
     for (int g = kUnit * warp_; g < p_.groups; g += kUnit * kWarps) {
@@ -95,56 +71,6 @@ class Block {
     return codes;
   }
 
-  // The lane's 16 columns of one token, as eight pairs in the order of the codes.
-  __device__ void tokens(int tile, int g, uint32_t (&pairs)[8]) const {
-    const int token = token_ + 8 * tile + lane_ / 4, column = 64 * g + 16 * (lane_ % 4);
-    if (token >= p_.m) {
-#pragma unroll
-      for (uint32_t& pair : pairs) pair = 0;
-      return;
-    }
-    const auto* from = reinterpret_cast<const uint4*>(p_.x + token * p_.x_stride + column);
-    const uint4 a = __ldg(from), b = __ldg(from + 1);
-    uint32_t x[8] = {a.x, a.y, a.z, a.w, b.x, b.y, b.z, b.w};
-    if (p_.divide_by)
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        const float2 v = unpack_halves<kType>(x[i]);
-        const float* by = p_.divide_by + column + 2 * i;
-        x[i] = pack_halves<kType>(__fdiv_rn(v.x, __ldg(by)), __fdiv_rn(v.y, __ldg(by + 1)));
-      }
-      // Words hold columns 2 i and 2 i + 1; the codes come as columns i and i + 4 of each eight.
-#pragma unroll
-    for (int half = 0; half < 2; ++half)
-#pragma unroll
-      for (int i = 0; i < 4; ++i) {
-        const uint32_t low = x[4 * half + i / 2], high = x[4 * half + 2 + i / 2];
-        pairs[4 * half + i] = __byte_perm(low, high, i % 2 ? 0x7632 : 0x5410);
-      }
-  }
-
-  __device__ uint32_t weights(uint32_t word, int i, uint32_t* rest) const {
-    if constexpr (kNf4) {
-      const uint32_t a = shared_.nf4[word >> (4 * i) & 15u], b = shared_.nf4[word >> (4 * i + 16) & 15u];
-      *rest = __byte_perm(a, b, 0x7632);
-      return __byte_perm(a, b, 0x5410);
-    }
-    const uint32_t raised = int4_plus_excess(kType, word, i);
-    uint32_t out;
-    if constexpr (kType == HalfType::kBf16) {
-      __nv_bfloat162 pair;
-      memcpy(&pair, &raised, 4);
-      pair = __hsub2(pair, __float2bfloat162_rn(int4_excess(kType)));
-      memcpy(&out, &pair, 4);
-    } else {
-      __half2 pair;
-      memcpy(&pair, &raised, 4);
-      pair = __hsub2(pair, __float2half2_rn(int4_excess(kType)));
-      memcpy(&out, &pair, 4);
-    }
-    return out;
-  }
-
   __device__ void multiply_group(const uint2 (&codes)[2], int g) {
     float scale[2];
 #pragma unroll
@@ -153,18 +79,12 @@ class Block {
                      ? half_value(HalfType::kBf16, __ldg(p_.scales + g * p_.scale_stride + channel(h)))
                      : 0.0f;
     uint32_t a[4][4], rest[4][4];
-#pragma unroll
-    for (int step = 0; step < 4; ++step)
-#pragma unroll
-      for (int k = 0; k < 4; ++k) {
-        const uint2 row = codes[k % 2];
-        a[step][k] = weights(step < 2 ? row.x : row.y, step % 2 * 2 + k / 2, &rest[step][k]);
-      }
+    weight_operands<kType, kNf4>(shared_.nf4, codes, a, rest);
 #pragma unroll
     for (int t = 0; t < kTiles; ++t) {
       if (token_ + 8 * t >= p_.m) break;
       uint32_t pairs[8];
-      tokens(t, g, pairs);
+      token_pairs<kType>(p_, token_ + 8 * t + lane_ / 4, g, lane_, pairs);
       float part[4] = {};
 #pragma unroll
       for (int step = 0; step < 4; ++step) {
@@ -183,12 +103,7 @@ class Block {
       if (token >= p_.m || channel >= p_.n) continue;
       float sum = 0;
       for (int w = 0; w < kWarps; ++w) sum += shared_.sums[w][i / kChannels][i % kChannels];
-      float low = 0;
-      for (int r = 0; r < p_.rank; ++r)
-        low += p_.low_rank[token * p_.low_rank_stride + r] *
-               half_value(p_.up_type, p_.up[channel * p_.up_stride + r]);
-      sum += low + (p_.bias ? p_.bias[channel] : 0.0f);
-      p_.out[token * p_.out_stride + channel] = static_cast<uint16_t>(pack_halves<kType>(sum, 0.0f));
+      store_output<kType>(p_, token, channel, sum);
     }
   }
 
@@ -206,15 +121,35 @@ __global__ __launch_bounds__(32 * kWarps) void weight_only_kernel(const __grid_c
 #endif
 }
 
+template <HalfType kType, bool kNf4, int kTiles>
+__global__ __launch_bounds__(SmallBlock<kType, kNf4, kTiles>::kThreads,
+                             1) void small_kernel(const __grid_constant__ Parameters p) {
+#if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
+  extern __shared__ __align__(16) uint8_t memory[];
+  SmallBlock<kType, kNf4, kTiles>(p, memory).run();
+#endif
+}
+
+template <HalfType kType, bool kNf4, int kTiles>
+void start_small(const Parameters& p, cudaStream_t stream) {
+  using Small = SmallBlock<kType, kNf4, kTiles>;
+  const int tiles = (p.n + Small::kChannels - 1) / Small::kChannels;
+  const Launch how{.grid = dim3(std::min(tiles, device_attribute(cudaDevAttrMultiProcessorCount))),
+                   .block = dim3(Small::kThreads),
+                   .shared_bytes = sizeof(typename Small::Shared),
+                   .stream = stream};
+  launch(how, small_kernel<kType, kNf4, kTiles>, p);
+}
+
 template <HalfType kType, bool kNf4>
 void start(const Parameters& p, cudaStream_t stream) {
-  const int tiles = p.m <= 8 ? 1 : p.m <= 16 ? 2 : 8;
+  if (p.m <= 8) return start_small<kType, kNf4, 1>(p, stream);
+  if (p.m <= 16) return start_small<kType, kNf4, 2>(p, stream);
+  constexpr int tiles = 8;
   const Launch how{.grid = dim3((p.n + kChannels - 1) / kChannels, (p.m + 8 * tiles - 1) / (8 * tiles)),
                    .block = dim3(32 * kWarps),
                    .stream = stream};
-  if (tiles == 1) return launch(how, weight_only_kernel<kType, kNf4, 1>, p);
-  if (tiles == 2) return launch(how, weight_only_kernel<kType, kNf4, 2>, p);
-  launch(how, weight_only_kernel<kType, kNf4, 8>, p);
+  launch(how, weight_only_kernel<kType, kNf4, tiles>, p);
 }
 
 }  // namespace

@@ -6,20 +6,31 @@ namespace {
 
 using namespace device;
 
-template <HalfType kType, int kTiles, QuantizeKind kKind>
-__global__ __launch_bounds__(kQuantizeThreads, kTiles <= 4 ? 4 : 2) void quantize_kernel(
+constexpr int blocks_of(int tiles) { return tiles <= 4 ? 4 : tiles == 8 ? 3 : 2; }  // on a multiprocessor
+
+template <HalfType kType, int kTiles, QuantizeKind kKind, bool kStep>
+__global__ __launch_bounds__(kQuantizeThreads, blocks_of(kTiles)) void quantize_kernel(
     const __grid_constant__ QuantizeParameters p) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
-  __shared__ QuantizeShared<kTiles> shared;
-  Quantizer<kType, kTiles, kKind>(p, shared).run();
+  extern __shared__ __align__(128) uint8_t memory[];
+  Quantizer<kType, kTiles, kKind, kStep>(p, memory).run();
 #endif
+}
+
+template <HalfType kType, int kTiles, QuantizeKind kKind>
+void start(QuantizeParameters p, Launch how) {
+  p.stage_bytes = StagePlaces::kFactors + (p.down_low ? 2 : 1) * 8 * kTiles * kStageRowBytes;
+  how.shared_bytes = quantize_stages(kTiles) * p.stage_bytes + sizeof(RowStatistics);
+  if (p.step == InputStep::kNone) return launch(how, quantize_kernel<kType, kTiles, kKind, false>, p);
+  launch(how, quantize_kernel<kType, kTiles, kKind, true>, p);
 }
 
 template <HalfType kType, QuantizeKind kKind>
 void start(const QuantizeParameters& p, const Launch& how) {
-  if (p.rank == 0) return launch(how, quantize_kernel<kType, 0, kKind>, p);
-  if (p.rank <= 32) return launch(how, quantize_kernel<kType, 4, kKind>, p);
-  launch(how, quantize_kernel<kType, 16, kKind>, p);
+  if (p.rank == 0) return start<kType, 0, kKind>(p, how);
+  if (p.rank <= 32) return start<kType, 4, kKind>(p, how);
+  if (p.rank <= 64) return start<kType, 8, kKind>(p, how);
+  start<kType, 16, kKind>(p, how);
 }
 
 template <HalfType kType>

@@ -36,4 +36,21 @@ __device__ __forceinline__ float read_of_block(const float* p, unsigned rank, un
   return *p;
 }
 
+/// Four successive numbers, 16-byte aligned. Several of these are under way at once: no barrier may be waited
+/// for before their results are used.
+__device__ __forceinline__ float4 read4_of_block(const float* p, unsigned rank, unsigned blocks) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  if (blocks > 1) {
+    uint32_t remote;
+    float4 v;
+    asm volatile("mapa.shared::cluster.u32 %0, %1, %2;" : "=r"(remote) : "r"(shared_address(p)), "r"(rank));
+    asm volatile("ld.shared::cluster.v4.f32 {%0, %1, %2, %3}, [%4];"
+                 : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w)
+                 : "r"(remote));
+    return v;
+  }
+#endif
+  return *reinterpret_cast<const float4*>(p);
+}
+
 }  // namespace svdlab::device

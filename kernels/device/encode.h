@@ -28,14 +28,17 @@ SVDLAB_HD uint32_t rounded_bits(float x) { return bits_of(x + kRoundingMagic); }
 /// x rounded half to even, for |x| < 2^22.
 SVDLAB_HD float rounded(float x) { return (x + kRoundingMagic) - kRoundingMagic; }
 
-/// As core/formats/fp4_e2m1.h, for numbers. From 1 on the code is the number's exponent and one bit of its
-/// mantissa, rounded to nearest even; below, it is the number of halves.
-SVDLAB_HD uint32_t e2m1_code(float x) {
-  const float m = fminf(float_of(bits_of(x) & 0x7fffffffu), 6.0f);
-  const uint32_t u = bits_of(m);
-  const uint32_t above_one = ((u + 0x1fffffu + (u >> 22 & 1u)) >> 22) - 252u;
-  const uint32_t below_one = rounded_bits(m + m) & 3u;
-  return (bits_of(x) >> 28 & 8u) | (m < 1.0f ? below_one : above_one);
+/// (x + m) - m, m = e2m1_magic(x), is x rounded to nearest even to the numbers of e2m1 up to sign, |x|
+/// <= 6.5: m's last place is e2m1's at x.
+SVDLAB_HD float e2m1_magic(float x) {
+  const float m = fmaxf(float_of(bits_of(x) & 0x7fffffffu), 1.0f);
+  return float_of((bits_of(m) & 0x7f800000u) | 0x00400000u) * 0x1p22f;
+}
+
+/// A number of e2m1 times this is an e4m3 number with the byte s00c cc00 of code sccc.
+inline constexpr float kE2M1ByteUnit = 0x1p-6f;
+SVDLAB_HD uint32_t e2m1_of_bytes(uint32_t bytes) {
+  return (bytes >> 2 & 0x07070707u) | (bytes >> 4 & 0x08080808u);
 }
 
 /// The e2m1 codes in the nibbles of `word` as fp16 numbers times 2^-14: nibble `i` of each 16-bit half.
@@ -58,10 +61,15 @@ SVDLAB_HD uint32_t low_bytes(uint32_t a, uint32_t b, uint32_t c, uint32_t d) {
 #endif
 }
 
-/// Eight nibbles, the first in the lowest bits, from the low nibbles of eight words.
-SVDLAB_HD uint32_t low_nibbles(const uint32_t (&w)[8]) {
-  const uint32_t even = low_bytes(w[0], w[2], w[4], w[6]), odd = low_bytes(w[1], w[3], w[5], w[7]);
-  return (even & 0x0f0f0f0fu) | (odd << 4 & 0xf0f0f0f0u);
+/// Eight nibbles, the first in the lowest bits, from the low nibbles of the bytes of `a`, then of `b`.
+SVDLAB_HD uint32_t nibbles_of_bytes(uint32_t a, uint32_t b) {
+  a = (a & 0x000f000fu) | (a >> 4 & 0x00f000f0u);
+  b = (b & 0x000f000fu) | (b >> 4 & 0x00f000f0u);
+#ifdef __CUDA_ARCH__
+  return __byte_perm(a, b, 0x6420);
+#else
+  return (a & 0xff) | (a >> 8 & 0xff00) | (b & 0xff) << 16 | (b & 0xff0000) << 8;
+#endif
 }
 
 /// The e4m3 byte of the integer v, 0 <= v <= 15: exact.

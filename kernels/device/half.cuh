@@ -56,4 +56,11 @@ __device__ __forceinline__ float near_inverse(float x) {
   return out;
 }
 
+/// 2^x within two ulps; x from -126 on.
+__device__ __forceinline__ float near_power_of_two(float x) {
+  float out;
+  asm("ex2.approx.ftz.f32 %0, %1;" : "=f"(out) : "f"(x));
+  return out;
+}
+
 }  // namespace svdlab::device

@@ -40,28 +40,30 @@ __device__ __forceinline__ float group_scale(bool is_unsigned, float amax) {
   }
 }
 
-/// The same where in_fast_range(amax): no limit is near, and the division is short.
+/// The short forms of this file leave out the last steps of two divisions. Their results lie within 3.5 *
+/// 2^-23 of the long ones, relatively; what comes out the same from both ends of this interval is certain.
+inline constexpr float kSlack = 0x1.8p-21f;
+
+/// group_scale of an amax that may be off by 1.5 ulp; false where it is not certain.
 template <QuantizeKind kKind>
-__device__ __forceinline__ float usual_group_scale(bool is_unsigned, float amax) {
-  const float exact =
-      is_unsigned ? divide_by_inverse(amax, 15.0f, 1.0f / 15.0f)
-                  : divide_by_inverse(amax, largest_code<kKind>(false), 1.0f / largest_code<kKind>(false));
+__device__ __forceinline__ bool short_group_scale(bool is_unsigned, float amax, float* scale) {
+  const float part = is_unsigned ? 1.0f / 15.0f : 1.0f / largest_code<kKind>(false);
+  const float low = amax * (part * (1.0f - kSlack)), high = amax * (part * (1.0f + kSlack));
   if constexpr (kKind == QuantizeKind::kE2M1) {
-    const __nv_fp8_storage_t code = __nv_cvt_float_to_fp8(exact, __NV_SATFINITE, __NV_E4M3);
-    return fmaxf(__half2float(__half(__nv_cvt_fp8_to_halfraw(code, __NV_E4M3))), 0x1p-9f);
+    const uint32_t codes = __nv_cvt_float2_to_fp8x2({low, high}, __NV_SATFINITE, __NV_E4M3);
+    const auto code = static_cast<__nv_fp8_storage_t>(codes & 0xffu);
+    *scale = fmaxf(__half2float(__half(__nv_cvt_fp8_to_halfraw(code, __NV_E4M3))), 0x1p-9f);
+    return (codes & 0xffu) == codes >> 8 && in_fast_range(amax);
+  } else {
+    const uint32_t pair = pack_halves<HalfType::kBf16>(low, high);
+    *scale = float_of(pair & 0xffff0000u);
+    return (pair & 0xffffu) == pair >> 16 && in_fast_range(amax);
   }
-  return kKind == QuantizeKind::kInt8 ? exact : __bfloat162float(__float2bfloat16_rn(exact));
 }
 
 /// A power of two that brings a group with that amax to where divide_by_inverse serves.
 __device__ __forceinline__ float range_factor(float amax) {
   return amax > 0x1p60f ? 0x1p-64f : amax < 0x1p-60f ? 0x1p64f : 1.0f;
-}
-
-__device__ __forceinline__ float e2m1_value(uint32_t code) {
-  const uint32_t m = code & 7u;
-  const float magnitude = m < 2 ? 0.5f * m : (1.0f + 0.5f * (m & 1u)) * (1 << (m / 2 - 1));
-  return code & 8u ? -magnitude : magnitude;
 }
 
 __device__ __forceinline__ uint32_t e4m3_bytes(float a, float b, float c, float d) {
@@ -70,43 +72,97 @@ __device__ __forceinline__ uint32_t e4m3_bytes(float a, float b, float c, float 
   return low | high << 16;
 }
 
-/// Writes the codes of v / scale, 16 columns, to `row`, the row's codes, from column `col` on, a multiple of
-/// 16. v and scale are in the range of divide_by_inverse. A group whose scale is the rounded quotient of its
-/// own amax never has a code to clip, but for unsigned ones below zero.
-template <QuantizeKind kKind>
-__device__ __forceinline__ void store_codes(CodeLayout layout, bool is_unsigned, const float (&v)[16],
-                                            float scale, uint8_t* row, int64_t col) {
-  const float inverse = near_inverse(scale);
-  float q[16];
-#pragma unroll
-  for (int i = 0; i < 16; ++i) q[i] = divide_by_inverse(v[i], scale, inverse);
-  if (kKind == QuantizeKind::kInteger4 && is_unsigned)
-#pragma unroll
-    for (int i = 0; i < 16; ++i) q[i] = fmaxf(q[i], 0.0f);
+/// What is stored for 16 codes: as many of the words as the layout needs, the first ones.
+struct CodeWords {
   uint32_t words[4];
-  if (kKind != QuantizeKind::kInt8 && layout == CodeLayout::kE4M3) {
+};
+
+/// Of one row.
+struct RowCodes {
+  CodeWords codes;
+  float scale;
+};
+
+__device__ __forceinline__ void store_words(CodeLayout layout, const CodeWords& w, uint8_t* to) {
+  if (layout == CodeLayout::kNibbles)
+    __stcg(reinterpret_cast<uint2*>(to), uint2{w.words[0], w.words[1]});
+  else
+    __stcg(reinterpret_cast<uint4*>(to), uint4{w.words[0], w.words[1], w.words[2], w.words[3]});
+}
+
+/// Integers as results of adding kRoundingMagic.
+template <QuantizeKind kKind>
+__device__ __forceinline__ CodeWords integer_words(CodeLayout layout, const float (&r)[16]) {
+  CodeWords out{};
+  if (kKind == QuantizeKind::kInteger4 && layout == CodeLayout::kE4M3) {
 #pragma unroll
-    for (int i = 0; i < 16; ++i)
-      q[i] = kKind == QuantizeKind::kE2M1 ? e2m1_value(e2m1_code(q[i])) : rounded(q[i]);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) words[i] = e4m3_bytes(q[4 * i], q[4 * i + 1], q[4 * i + 2], q[4 * i + 3]);
-    *reinterpret_cast<uint4*>(row + col) = {words[0], words[1], words[2], words[3]};
-    return;
+    for (int i = 0; i < 4; ++i)
+      out.words[i] = e4m3_bytes(r[4 * i] - kRoundingMagic, r[4 * i + 1] - kRoundingMagic,
+                                r[4 * i + 2] - kRoundingMagic, r[4 * i + 3] - kRoundingMagic);
+    return out;
   }
-  uint32_t codes[2][8];
 #pragma unroll
-  for (int i = 0; i < 16; ++i)
-    codes[i / 8][i % 8] = kKind == QuantizeKind::kE2M1 ? e2m1_code(q[i]) : rounded_bits(q[i]);
-  if constexpr (kKind != QuantizeKind::kInt8) {
-    *reinterpret_cast<uint2*>(row + col / 2) = {low_nibbles(codes[0]), low_nibbles(codes[1])};
+  for (int i = 0; i < 4; ++i) {
+    const float* c = &r[4 * i];
+    out.words[i] = low_bytes(bits_of(c[0]), bits_of(c[1]), bits_of(c[2]), bits_of(c[3]));
+  }
+  if constexpr (kKind == QuantizeKind::kInt8) return out;
+  out.words[0] = nibbles_of_bytes(out.words[0], out.words[1]);
+  out.words[1] = nibbles_of_bytes(out.words[2], out.words[3]);
+  return out;
+}
+
+/// Numbers of e2m1.
+__device__ __forceinline__ CodeWords e2m1_words(CodeLayout layout, const float (&v)[16]) {
+  CodeWords out{};
+  const float unit = layout == CodeLayout::kE4M3 ? 1.0f : kE2M1ByteUnit;
+#pragma unroll
+  for (int i = 0; i < 4; ++i)
+    out.words[i] = e4m3_bytes(v[4 * i] * unit, v[4 * i + 1] * unit, v[4 * i + 2] * unit, v[4 * i + 3] * unit);
+  if (layout == CodeLayout::kE4M3) return out;
+#pragma unroll
+  for (uint32_t& word : out.words) word = e2m1_of_bytes(word);
+  out.words[0] = nibbles_of_bytes(out.words[0], out.words[1]);
+  out.words[1] = nibbles_of_bytes(out.words[2], out.words[3]);
+  return out;
+}
+
+/// A rounded quotient as a number of e2m1, whose largest is 6; -0 has a code of its own.
+__device__ __forceinline__ float e2m1_number(float rounded, float signed_as) {
+  const uint32_t magnitude = bits_of(fminf(fabsf(rounded), 6.0f));
+  return float_of(magnitude | (bits_of(signed_as) & 0x80000000u));
+}
+
+/// A quotient as e2m1_words or integer_words wants it.
+template <QuantizeKind kKind>
+__device__ __forceinline__ float rounded_to_code(float q) {
+  if constexpr (kKind != QuantizeKind::kE2M1) return q + kRoundingMagic;
+  const float magic = e2m1_magic(q);
+  return e2m1_number((q + magic) - magic, q);
+}
+
+/// Codes of v / scale, 16 columns, where in_fast_range holds. Where v is `exact` so are they; else v may be
+/// off by 1.5 ulp, and *unsure becomes 0 only if all are certain. For unsigned codes no v is below zero. A
+/// group whose scale is the rounded quotient of its own amax has no code to clip.
+template <QuantizeKind kKind>
+__device__ __forceinline__ CodeWords short_codes(CodeLayout layout, float (&v)[16], bool exact, float scale,
+                                                 uint32_t* unsure) {
+  const float inverse = near_inverse(scale);
+  const float low = inverse * (1.0f - kSlack), high = inverse * (1.0f + kSlack);
+  if (exact) {
+#pragma unroll
+    for (float& x : v) x = rounded_to_code<kKind>(divide_by_inverse(x, scale, inverse));
   } else {
 #pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const uint32_t* c = &codes[i / 2][i % 2 * 4];
-      words[i] = low_bytes(c[0], c[1], c[2], c[3]);
+    for (float& x : v) {
+      const float magic = kKind == QuantizeKind::kE2M1 ? e2m1_magic(x * inverse) : kRoundingMagic;
+      const float r = fmaf(x, high, magic);
+      *unsure |= bits_of(r) ^ bits_of(fmaf(x, low, magic));
+      x = kKind == QuantizeKind::kE2M1 ? e2m1_number(r - magic, x) : r;
     }
-    *reinterpret_cast<uint4*>(row + col) = {words[0], words[1], words[2], words[3]};
   }
+  if constexpr (kKind == QuantizeKind::kE2M1) return e2m1_words(layout, v);
+  return integer_words<kKind>(layout, v);
 }
 
 }  // namespace svdlab::device

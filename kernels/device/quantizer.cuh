@@ -1,34 +1,12 @@
 #pragma once
 #include "kernels/device/cluster.cuh"
+#include "kernels/device/copy_async.cuh"
+#include "kernels/device/fragments.h"
 #include "kernels/device/mma.cuh"
-#include "kernels/device/quantize_group.cuh"
+#include "kernels/device/quantize_exactly.cuh"
 #include "kernels/device/quantize_pieces.h"
-#include "kernels/quantize_fuse_down.h"
 
 namespace svdlab::device {
-
-inline constexpr int kQuantizeThreads = 128;
-inline constexpr unsigned kAllLanes = 0xffffffffu;
-
-struct QuantizeParameters {
-  const uint16_t* x;
-  int64_t x_stride;
-  int rows, groups, pieces;
-  InputStep step;
-  Modulation modulation;
-  CodeLayout layout;
-  bool is_unsigned;
-  const float* divide_by;
-  float shift;
-  const uint16_t *down, *down_low;
-  int64_t down_stride, down_low_stride;
-  int rank;
-  uint8_t *codes, *scales;
-  int64_t code_stride, scale_stride;
-  float *row_powers, *low_rank;
-  int64_t low_rank_stride;
-  bool continues;
-};
 
 // Mean and sum of squared deviations of `count` values; merged, never as a difference of large sums.
 struct Moments {
@@ -43,345 +21,412 @@ struct Moments {
   }
 };
 
-template <int kTiles>
-struct QuantizeShared {
-  float sums[kTiles > 0 ? kQuantizeRows : 1][kTiles > 0 ? 8 * kTiles : 1];
-  float row_max[kQuantizeRows];
+// What the blocks of a cluster read from each other; the sums lie where the ring was.
+struct RowStatistics {
+  float max[kQuantizeRows];
   float count[kQuantizeRows], mean[kQuantizeRows], squares[kQuantizeRows];
 };
 
-// 16 successive columns of two rows, eight apart: operand A of mma m16n8k16 as it stands, when a product's
-// columns are dealt out so that step j takes columns 4 j .. 4 j + 3 of each lane. Both operands are dealt so.
-struct Slice {
-  uint32_t words[2][8];
-};
-
-template <HalfType kType, int kTiles, QuantizeKind kKind>
+// Four lanes hold a row, of 64 columns 16 each; a warp holds 8 rows. The matrix instructions read x for
+// themselves: warp w takes rows 16 (w % 4) .. + 15 and half of the ranks.
+/// @tparam kStep  false: InputStep::kNone.
+template <HalfType kType, int kTiles, QuantizeKind kKind, bool kStep>
 class Quantizer {
  public:
-  __device__ Quantizer(const QuantizeParameters& p, QuantizeShared<kTiles>& shared)
+  /// @param memory  quantize_shared_bytes of them, aligned to 128.
+  __device__ Quantizer(const QuantizeParameters& p, uint8_t* memory)
       : p_(p),
-        shared_(shared),
+        memory_(memory),
+        rows_(*reinterpret_cast<RowStatistics*>(memory + kStages * p.stage_bytes)),
         piece_(blockIdx.x % p.pieces),
         lane_(threadIdx.x % 32),
-        local_row_(threadIdx.x / 32 * 16 + lane_ / 4),
-        row_(static_cast<int>(blockIdx.x / p.pieces) * kQuantizeRows + local_row_),
+        local_row_(threadIdx.x / 4),
+        block_row_(static_cast<int>(blockIdx.x / p.pieces) * kQuantizeRows),
+        row_(block_row_ + local_row_),
         first_(piece_begin(p.groups, piece_, p.pieces)),
-        last_(piece_begin(p.groups, piece_ + 1, p.pieces)) {}
+        last_(piece_begin(p.groups, piece_ + 1, p.pieces)),
+        codes_(p.codes + row_ * p.code_stride + (p.layout == CodeLayout::kNibbles ? 8 : 16) * (lane_ % 4)) {}
 
   __device__ void run() {
-    if (p_.step == InputStep::kLayerNormModulate) find_moments();
-    if constexpr (kPerToken) find_token_scales();
-    Slice next = load(first_);
-    for (int g = first_; g < last_; ++g) {
-      Slice slice = next;
-      next = load(g + 1);
-      apply_step(slice, g);
-      if constexpr (kTiles > 0) {
-        project(slice, p_.down, p_.down_stride, g);
-        if (p_.down_low) project(slice, p_.down_low, p_.down_low_stride, g);
+    if (kStep && p_.step == InputStep::kLayerNormModulate) find_moments();
+    if constexpr (kPerToken) find_token_scale();
+    for_groups([&](int g, uint8_t* stage) {
+      SliceRow x = row_of(stage);
+      if constexpr (kStep) {
+        apply_step(x, stage);
+        if constexpr (kTiles > 0) put_back(x, stage);
       }
-      quantize(slice, g);
-    }
+      if constexpr (kTiles > 0) {
+        const int at = static_cast<int>(stage - memory_), factor = at + StagePlaces::kFactors;
+        project(at, factor);
+        if (p_.down_low) project(at, factor + kStageRowBytes * 8 * kTiles);
+      }
+      quantize(x, g, stage);
+    });
     finish();
   }
 
  private:
   static constexpr bool kPerToken = kKind == QuantizeKind::kInt8;
+  static constexpr int kStages = quantize_stages(kTiles);
+  static constexpr int kWarpTiles = kTiles / 2;  // of 8 ranks
 
   __device__ int column(int g) const { return 64 * g + 16 * (lane_ % 4); }
-  __device__ bool has_row(int h) const { return row_ + 8 * h < p_.rows; }
+  __device__ bool has_row() const { return row_ < p_.rows; }
 
-  __device__ Slice load(int g) const {
-    Slice slice{};
-    if (g >= last_) return slice;
+  // What a thread copies of a group; all of it moves on with the group. Rows beyond the last are the last.
+  struct Source {
+    const uint16_t* x[kQuantizeRows / kCopiedRows];
+    const uint16_t *down, *down_low;
+    const uint8_t* vector;  // divisors or modulation, or nullptr
+    int to, vector_to, vector_step;
+  };
+
+  __device__ Source source() const {
+    const int first = threadIdx.x / 8, byte = 16 * (threadIdx.x % 8), column = 64 * first_ + byte / 2;
+    const int row = min(first, p_.rank - 1);
+    Source s{.down = p_.down + row * p_.down_stride + column,
+             .down_low = p_.down_low + row * p_.down_low_stride + column,
+             .to = swizzle_128(first, byte)};
 #pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      if (!has_row(h)) continue;
-      const auto* from = reinterpret_cast<const uint4*>(p_.x + (row_ + 8 * h) * p_.x_stride + column(g));
-      const uint4 low = __ldg(from), high = __ldg(from + 1);
-      uint32_t(&w)[8] = slice.words[h];
-      w[0] = low.x, w[1] = low.y, w[2] = low.z, w[3] = low.w;
-      w[4] = high.x, w[5] = high.y, w[6] = high.z, w[7] = high.w;
+    for (int i = 0; i < kQuantizeRows / kCopiedRows; ++i)
+      s.x[i] = p_.x + min(block_row_ + first + i * kCopiedRows, p_.rows - 1) * p_.x_stride + column;
+    const int t = threadIdx.x;
+    if (p_.divide_by && t < 16) {
+      s.vector = reinterpret_cast<const uint8_t*>(p_.divide_by + 64 * first_ + 4 * t);
+      s.vector_to = StagePlaces::kDivisors + 16 * t, s.vector_step = 256;
     }
-    return slice;
+    if (kStep && p_.step == InputStep::kLayerNormModulate && t >= 32 && t < 48) {
+      const uint16_t* from = t < 40 ? p_.modulation.scale : p_.modulation.shift;
+      s.vector = reinterpret_cast<const uint8_t*>(from + 64 * first_ + 8 * (t % 8));
+      s.vector_to = StagePlaces::kModulation + 16 * (t - 32), s.vector_step = 128;
+    }
+    return s;
   }
 
-  // The tanh form, as x / (1 + exp(-2 u)).
+  // Starts the copies of a group to `stage`.
+  __device__ void fetch(Source& s, uint8_t* stage) const {
+    uint8_t* factors = stage + StagePlaces::kFactors + s.to;
+#pragma unroll
+    for (int i = 0; i < kQuantizeRows / kCopiedRows; ++i)
+      copy_async<16>(stage + s.to + kStageRowBytes * kCopiedRows * i, s.x[i], true);
+#pragma unroll
+    for (int i = 0; i < 8 * kTiles; i += kCopiedRows)
+      copy_async<16>(factors + kStageRowBytes * i, s.down + factor_step(i) * p_.down_stride, true);
+    if (s.vector) copy_async<16>(stage + s.vector_to, s.vector, true);
+    if (kTiles > 0 && p_.down_low)
+#pragma unroll
+      for (int i = 0; i < 8 * kTiles; i += kCopiedRows)
+        copy_async<16>(factors + kStageRowBytes * (8 * kTiles + i),
+                       s.down_low + factor_step(i) * p_.down_low_stride, true);
+#pragma unroll
+    for (const uint16_t*& x : s.x) x += 64;
+    s.down += 64, s.down_low += 64, s.vector += s.vector_step;
+  }
+
+  // Rows of a factor from the thread's first one to that `i` further on; those beyond the last are the last,
+  // copied for nobody.
+  __device__ int factor_step(int i) const {
+    const int first = threadIdx.x / 8;
+    return i == 0 ? 0 : min(first + i, p_.rank - 1) - min(first, p_.rank - 1);
+  }
+
+  // What the thread has copied of the divisors becomes inverses, too, before others look.
+  __device__ void invert(uint8_t* stage) const {
+    if (!p_.divide_by || threadIdx.x >= 16) return;
+    const float4 by = *reinterpret_cast<const float4*>(stage + StagePlaces::kDivisors + 16 * threadIdx.x);
+    *reinterpret_cast<float4*>(stage + StagePlaces::kInverses + 16 * threadIdx.x) = {
+        safe_inverse(by.x), safe_inverse(by.y), safe_inverse(by.z), safe_inverse(by.w)};
+  }
+
+  // body(group, stage) for the groups of the range, in order, with all threads of the block.
+  template <class Body>
+  __device__ __forceinline__ void for_groups(Body body) {
+    Source from = source();
+#pragma unroll
+    for (int i = 0; i < kStages - 1; ++i) {
+      if (first_ + i < last_) fetch(from, memory_ + i * p_.stage_bytes);
+      copy_async_commit();
+    }
+    int now = 0, unused = (kStages - 1) * p_.stage_bytes;
+    for (int g = first_; g < last_; ++g) {
+      uint8_t* stage = memory_ + now;
+      copy_async_wait<kStages - 2>();
+      invert(stage);
+      __syncthreads();
+      if (g + kStages - 1 < last_) fetch(from, memory_ + unused);
+      copy_async_commit();
+      body(g, stage);
+      unused = now;
+      now = now + p_.stage_bytes == kStages * p_.stage_bytes ? 0 : now + p_.stage_bytes;
+    }
+    __syncthreads();
+  }
+
+  // Where the lane's 16 columns of its row lie in a stage: half 0, half 1.
+  __device__ int place(int half) const { return swizzle_128(local_row_, 32 * (lane_ % 4) + 16 * half); }
+
+  __device__ SliceRow row_of(const uint8_t* stage) const {
+    const uint4 low = *reinterpret_cast<const uint4*>(stage + place(0));
+    const uint4 high = *reinterpret_cast<const uint4*>(stage + place(1));
+    return {{low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w}};
+  }
+
+  // The tanh form, as x / (1 + 2^(x (a + b x^2))).
   static __device__ float gelu(float x) {
-    const float u = 0.7978845608028654f * (x + 0.044715f * x * x * x);
-    return __fdividef(x, 1.0f + __expf(fminf(-2.0f * u, 80.0f)));
+    constexpr float a = -2.0f * 0.7978845608028654f * 1.4426950408889634f, b = a * 0.044715f;
+    return x * near_inverse(1.0f + near_power_of_two(fminf(x * fmaf(b, x * x, a), 115.0f)));
   }
 
-  __device__ void apply_step(Slice& slice, int g) const {
-    if (p_.step == InputStep::kGelu) apply_gelu(slice);
-    if (p_.step == InputStep::kLayerNormModulate) apply_modulation(slice, g);
+  __device__ void apply_step(SliceRow& x, const uint8_t* stage) const {
+    if (p_.step == InputStep::kGelu) apply_gelu(x);
+    if (p_.step == InputStep::kLayerNormModulate) apply_modulation(x, stage + StagePlaces::kModulation);
   }
 
-  static __device__ void apply_gelu(Slice& slice) {
+  static __device__ void apply_gelu(SliceRow& x) {
 #pragma unroll
-    for (int i = 0; i < 8; ++i)
-#pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        const float2 x = unpack_halves<kType>(slice.words[h][i]);
-        slice.words[h][i] = pack_halves<kType>(gelu(x.x), gelu(x.y));
-      }
+    for (uint32_t& word : x.words) {
+      const float2 pair = unpack_halves<kType>(word);
+      word = pack_halves<kType>(gelu(pair.x), gelu(pair.y));
+    }
   }
 
-  __device__ void apply_modulation(Slice& slice, int g) const {
+  __device__ void apply_modulation(SliceRow& x, const uint8_t* modulation) const {
 #pragma unroll
     for (int i = 0; i < 8; ++i) {
-      const int c = column(g) + 2 * i;
-      const float2 shift =
-          unpack_halves<kType>(__ldg(reinterpret_cast<const uint32_t*>(p_.modulation.shift + c)));
-      float2 by = unpack_halves<kType>(__ldg(reinterpret_cast<const uint32_t*>(p_.modulation.scale + c)));
+      const auto* pairs = reinterpret_cast<const uint32_t*>(modulation) + 8 * (lane_ % 4) + i;
+      float2 by = unpack_halves<kType>(pairs[0]);
+      const float2 shift = unpack_halves<kType>(pairs[32]);
       by = unpack_halves<kType>(pack_halves<kType>(1.0f + by.x, 1.0f + by.y));
+      const float2 v = unpack_halves<kType>(x.words[i]);
+      const float2 n =
+          unpack_halves<kType>(pack_halves<kType>((v.x - mean_) * deviation_, (v.y - mean_) * deviation_));
+      x.words[i] = pack_halves<kType>(n.x * by.x + shift.x, n.y * by.y + shift.y);
+    }
+  }
+
+  // For the matrix instructions, which read x where it was copied to.
+  __device__ void put_back(const SliceRow& x, uint8_t* stage) const {
+    const uint32_t(&w)[8] = x.words;
+    *reinterpret_cast<uint4*>(stage + place(0)) = {w[0], w[1], w[2], w[3]};
+    *reinterpret_cast<uint4*>(stage + place(1)) = {w[4], w[5], w[6], w[7]};
+    __syncthreads();
+  }
+
+  __device__ int tile_row() const { return threadIdx.x / 32 % 4 * 16; }
+  __device__ int first_rank() const { return threadIdx.x / 128 * 8 * kWarpTiles; }
+
+  // sums_ += x factor^T: steps of 16 columns, pairs of tiles of 8 ranks. Both start so many bytes into
+  // memory_, at multiples of 128: a step's columns are found by turning over bits of the place.
+  __device__ void project(int x, int factor) {
+    if (first_rank() >= p_.rank) return;
+    const int i = lane_ / 8, row = lane_ % 8;
+    const int a_place = x + swizzle_128(tile_row() + row + i % 2 * 8, i / 2 * 16);
+    const int b_place = factor + swizzle_128(first_rank() + row + i / 2 * 8, i % 2 * 16);
 #pragma unroll
-      for (int h = 0; h < 2; ++h) {
-        const float2 x = unpack_halves<kType>(slice.words[h][i]);
-        const float2 n = unpack_halves<kType>(
-            pack_halves<kType>((x.x - mean_[h]) * deviation_[h], (x.y - mean_[h]) * deviation_[h]));
-        slice.words[h][i] = pack_halves<kType>(n.x * by.x + shift.x, n.y * by.y + shift.y);
+    for (int j = 0; j < 4; ++j) {
+      uint32_t a[4];
+      load_matrices(a, memory_ + (a_place ^ 32 * j));
+#pragma unroll
+      for (int tile = 0; tile < kWarpTiles; tile += 2) {
+        uint32_t b[4];
+        load_matrices(b, memory_ + (b_place ^ 32 * j) + 8 * tile * kStageRowBytes);
+        mma_16bit<kType>(sums_[tile], a, b[0], b[1]);
+        mma_16bit<kType>(sums_[tile + 1], a, b[2], b[3]);
       }
     }
   }
 
-  __device__ void project(const Slice& slice, const uint16_t* down, int64_t stride, int g) {
+  // Codes and scale of the row by short arithmetic; false where they are not certain.
+  __device__ bool quantize_shortly(const SliceRow& x, const uint8_t* stage, RowCodes* out) const {
+    float v[16], amax = 0;
+    unpack_row<kType>(x.words, p_.shift, v);
+    const bool exact = p_.divide_by == nullptr;
+    if (!exact) {
+      const auto* inverses =
+          reinterpret_cast<const float4*>(stage + StagePlaces::kInverses) + 4 * (lane_ % 4);
 #pragma unroll
-    for (int tile = 0; tile < kTiles; ++tile) {
-      // Up to rank 32 the rows beyond the rank are read as others, and not stored: no branch delays the
-      // loads.
-      if (kTiles > 4 && 8 * tile >= p_.rank) break;
-      const auto* from = reinterpret_cast<const uint4*>(
-          down + (min(8 * tile, p_.rank - 8) + lane_ / 4) * stride + column(g));
-      const uint4 low = __ldg(from), high = __ldg(from + 1);
-      const uint32_t b[8] = {low.x, low.y, low.z, low.w, high.x, high.y, high.z, high.w};
+      for (int i = 0; i < 4; ++i) {
+        const float4 by = inverses[i];
+        const float inverse[4] = {by.x, by.y, by.z, by.w};
 #pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        const uint32_t a[4] = {slice.words[0][2 * j], slice.words[1][2 * j], slice.words[0][2 * j + 1],
-                               slice.words[1][2 * j + 1]};
-        mma_16bit<kType>(sums_[tile], a, b[2 * j], b[2 * j + 1]);
+        for (int e = 0; e < 4; ++e) v[4 * i + e] = fmaf(v[4 * i + e], inverse[e], 0.0f);  // -0 becomes 0
       }
     }
-  }
-
-  // x + shift of both rows.
-  __device__ void values(const Slice& slice, float (&v)[2][16]) const {
+    if (kKind == QuantizeKind::kInteger4 && p_.is_unsigned)
 #pragma unroll
-    for (int h = 0; h < 2; ++h)
-#pragma unroll
-      for (int i = 0; i < 8; ++i) {
-        const float2 pair = unpack_halves<kType>(slice.words[h][i]);
-        v[h][2 * i] = pair.x;
-        v[h][2 * i + 1] = pair.y;
+      for (float& value : v) {
+        amax = fmaf(value, 0.0f, amax);  // NaN if it is not finite
+        value = fmaxf(value, 0.0f);
       }
-    if (p_.shift == 0) return;
-#pragma unroll
-    for (int h = 0; h < 2; ++h)
-#pragma unroll
-      for (int i = 0; i < 16; ++i) v[h][i] += p_.shift;
-  }
-
-  template <bool kTrueDivision>
-  __device__ void divide(int g, float (&v)[2][16]) const {
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      const float4 by = __ldg(reinterpret_cast<const float4*>(p_.divide_by + column(g)) + i);
-      const float divisors[4] = {by.x, by.y, by.z, by.w};
-#pragma unroll
-      for (int e = 0; e < 4; ++e) {
-        const float divisor = divisors[e], inverse = near_inverse(divisor);
-#pragma unroll
-        for (int h = 0; h < 2; ++h) {
-          float& x = v[h][4 * i + e];
-          x = kTrueDivision ? __fdiv_rn(x, divisor) : divide_by_inverse(x, divisor, inverse);
-        }
-      }
+    bool certain = !unusual_;
+    if constexpr (kPerToken) {
+      out->scale = token_scale_;
+      certain = certain && in_fast_range(out->scale);
+    } else {
+      amax = group_amax<kKind>(v, amax);
+      certain = certain && short_group_scale<kKind>(p_.is_unsigned, amax, &out->scale);
     }
+    uint32_t unsure = 0;
+    out->codes = short_codes<kKind>(p_.layout, v, exact, out->scale, &unsure);
+    return certain && unsure == 0;
   }
 
-  // The largest |v|, or of unsigned codes v, of the group that a thread's values belong to; NaN or infinity
-  // if a value is not finite.
-  __device__ float group_amax(const float (&v)[16]) const {
-    float amax = 0;
-#pragma unroll
-    for (int i = 0; i < 16; ++i) amax = max_or_nan(amax, fabsf(v[i]));
-    if (kKind == QuantizeKind::kInteger4 && p_.is_unsigned && amax < float_of(0x7f800000u)) {
-      amax = 0;
-#pragma unroll
-      for (int i = 0; i < 16; ++i) amax = fmaxf(amax, v[i]);
-    }
-    if constexpr (kKind == QuantizeKind::kE2M1) return amax;
-    amax = max_or_nan(amax, __shfl_xor_sync(kAllLanes, amax, 1));
-    return max_or_nan(amax, __shfl_xor_sync(kAllLanes, amax, 2));
+  __device__ void quantize(const SliceRow& x, int g, const uint8_t* stage) {
+    RowCodes row;
+    if (!__all_sync(kAllLanes, quantize_shortly(x, stage, &row)))
+      row = quantize_exactly<kType, kKind>(p_, stage, x, token_scale_);
+    if (!has_row()) return;
+    store_words(p_.layout, row.codes, codes_ + (p_.layout == CodeLayout::kNibbles ? 32 * g : 64 * g));
+    row_max_ = fmaxf(row_max_, row.scale);
+    store_scale(g, row.scale);
   }
 
-  // (x + shift) / divide_by of both rows, each row's group_amax, and whether all of the warp's groups lie
-  // where divide_by_inverse serves.
-  __device__ bool divided_values(const Slice& slice, int g, float (&v)[2][16], float (&amax)[2]) const {
-    values(slice, v);
-    if (p_.divide_by) divide<false>(g, v);
-    amax[0] = group_amax(v[0]);
-    amax[1] = group_amax(v[1]);
-    const bool usual = __all_sync(
-        kAllLanes, (in_fast_range(amax[0]) || !has_row(0)) && (in_fast_range(amax[1]) || !has_row(1)));
-    if (!usual && p_.divide_by) {
-      values(slice, v);
-      divide<true>(g, v);
-      amax[0] = group_amax(v[0]);
-      amax[1] = group_amax(v[1]);
-    }
-    return usual;
-  }
-
-  __device__ void quantize(const Slice& slice, int g) {
-    float v[2][16], amax[2];
-    const bool usual = divided_values(slice, g, v, amax);
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const float scale = kPerToken ? token_scale_[h]
-                          : usual   ? usual_group_scale<kKind>(p_.is_unsigned, amax[h])
-                                    : group_scale<kKind>(p_.is_unsigned, amax[h]);
-      float divisor = scale;
-      if (!usual) {
-        const float factor = range_factor(kPerToken ? scale : amax[h]);
-        divisor *= factor;
-#pragma unroll
-        for (float& value : v[h]) value *= factor;
-      }
-      if (!has_row(h)) continue;
-      const int64_t row = row_ + 8 * h;
-      store_codes<kKind>(p_.layout, p_.is_unsigned, v[h], divisor, p_.codes + row * p_.code_stride,
-                         column(g));
-      row_max_[h] = fmaxf(row_max_[h], scale);
-      store_scale(row, g, scale);
-    }
-  }
-
-  __device__ void store_scale(int64_t row, int g, float scale) const {
+  __device__ void store_scale(int g, float scale) const {
     if constexpr (kKind == QuantizeKind::kE2M1) {
-      p_.scales[row * p_.scale_stride + 4 * g + lane_ % 4] =
+      p_.scales[row_ * p_.scale_stride + 4 * g + lane_ % 4] =
           __nv_cvt_float_to_fp8(scale, __NV_SATFINITE, __NV_E4M3);
     } else if constexpr (kPerToken) {
-      if (lane_ % 4 == 0 && g == 0) reinterpret_cast<float*>(p_.scales)[row] = scale;
+      if (lane_ % 4 == 0 && g == 0) reinterpret_cast<float*>(p_.scales)[row_] = scale;
     } else {
       if (lane_ % 4 == 0)
-        reinterpret_cast<uint16_t*>(p_.scales)[g * p_.scale_stride + row] =
+        reinterpret_cast<uint16_t*>(p_.scales)[g * p_.scale_stride + row_] =
             static_cast<uint16_t>(bits_of(scale) >> 16);
     }
   }
 
   __device__ void find_moments() {
-    Moments moments[2];
-    for (int g = first_; g < last_; ++g) {
-      const Slice slice = load(g);
+    Moments m;
+    for_groups([&](int, const uint8_t* stage) {
+      const SliceRow x = row_of(stage);
+      float mean = 0, squares = 0;
+#pragma unroll
+      for (const uint32_t word : x.words) {
+        const float2 pair = unpack_halves<kType>(word);
+        mean += (pair.x + pair.y) * 0.0625f;
+      }
+#pragma unroll
+      for (const uint32_t word : x.words) {
+        const float2 pair = unpack_halves<kType>(word);
+        squares += (pair.x - mean) * (pair.x - mean) + (pair.y - mean) * (pair.y - mean);
+      }
+      m.merge(16, mean, squares);
+    });
+#pragma unroll
+    for (int step = 1; step <= 2; step *= 2)
+      m.merge(__shfl_xor_sync(kAllLanes, m.count, step), __shfl_xor_sync(kAllLanes, m.mean, step),
+              __shfl_xor_sync(kAllLanes, m.squares, step));
+    if (lane_ % 4 == 0) {
+      rows_.count[local_row_] = m.count;
+      rows_.mean[local_row_] = m.mean;
+      rows_.squares[local_row_] = m.squares;
+    }
+    cluster_barrier(p_.pieces);
+    Moments all;
+    for (int piece = 0; piece < p_.pieces; ++piece)
+      all.merge(read_of_block(&rows_.count[local_row_], piece, p_.pieces),
+                read_of_block(&rows_.mean[local_row_], piece, p_.pieces),
+                read_of_block(&rows_.squares[local_row_], piece, p_.pieces));
+    mean_ = all.mean;
+    deviation_ = __frcp_rn(__fsqrt_rn(all.squares / all.count + p_.modulation.epsilon));
+  }
+
+  // Whether the lane's columns have an inverse that is NaN: then no value tells.
+  __device__ bool has_unusual_divisor(const uint8_t* stage) const {
+    const auto* inverses = reinterpret_cast<const float4*>(stage + StagePlaces::kInverses) + 4 * (lane_ % 4);
+    float sum = 0;
+#pragma unroll
+    for (int i = 0; i < 4; ++i) sum += inverses[i].x + inverses[i].y + inverses[i].z + inverses[i].w;
+    return sum != sum;
+  }
+
+  __device__ void find_token_scale() {
+    float amax = 0;
+    for_groups([&](int, const uint8_t* stage) {
+      SliceRow x = row_of(stage);
+      if constexpr (kStep) apply_step(x, stage);
+      if (p_.divide_by) unusual_ |= has_unusual_divisor(stage);
+      float v[16];
+      amax = max_or_nan(amax, exact_values<kType, QuantizeKind::kInt8>(p_, stage, x, v));
+    });
+    amax = quad_amax(amax);
+    if (lane_ % 4 == 0) rows_.max[local_row_] = amax;
+    cluster_barrier(p_.pieces);
+    for (int piece = 0; piece < p_.pieces; ++piece)
+      amax = max_or_nan(amax, read_of_block(&rows_.max[local_row_], piece, p_.pieces));
+    token_scale_ = group_scale<kKind>(false, amax);
+    cluster_barrier(p_.pieces);  // rows_.max is written again by finish()
+  }
+
+  __device__ float* sums() const { return reinterpret_cast<float*>(memory_); }
+  // Of the sums, in numbers: eight rows of a warp then meet in few banks.
+  __device__ int sum_stride() const { return p_.rank + 8; }
+
+  __device__ void finish() {
+    float largest = row_max_;
+    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
+    largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
+    if (lane_ % 4 == 0) rows_.max[local_row_] = largest;
+#pragma unroll
+    for (int tile = 0; tile < kWarpTiles; ++tile)
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        float mean = 0, squares = 0;
-#pragma unroll
-        for (int i = 0; i < 8; ++i) {
-          const float2 x = unpack_halves<kType>(slice.words[h][i]);
-          mean += (x.x + x.y) * 0.0625f;
-        }
-#pragma unroll
-        for (int i = 0; i < 8; ++i) {
-          const float2 x = unpack_halves<kType>(slice.words[h][i]);
-          squares += (x.x - mean) * (x.x - mean) + (x.y - mean) * (x.y - mean);
-        }
-        moments[h].merge(16, mean, squares);
+        const int row = tile_row() + lane_ / 4 + 8 * h, r = first_rank() + 8 * tile + 2 * (lane_ % 4);
+        if (r < p_.rank)
+          *reinterpret_cast<float2*>(sums() + row * sum_stride() + r) = {sums_[tile][2 * h],
+                                                                         sums_[tile][2 * h + 1]};
       }
-    }
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      Moments& m = moments[h];
-#pragma unroll
-      for (int step = 1; step <= 2; step *= 2)
-        m.merge(__shfl_xor_sync(kAllLanes, m.count, step), __shfl_xor_sync(kAllLanes, m.mean, step),
-                __shfl_xor_sync(kAllLanes, m.squares, step));
-      const int row = local_row_ + 8 * h;
-      if (lane_ % 4 == 0)
-        shared_.count[row] = m.count, shared_.mean[row] = m.mean, shared_.squares[row] = m.squares;
-    }
     cluster_barrier(p_.pieces);
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      Moments all;
-      const int row = local_row_ + 8 * h;
-      for (int piece = 0; piece < p_.pieces; ++piece)
-        all.merge(read_of_block(&shared_.count[row], piece, p_.pieces),
-                  read_of_block(&shared_.mean[row], piece, p_.pieces),
-                  read_of_block(&shared_.squares[row], piece, p_.pieces));
-      mean_[h] = all.mean;
-      deviation_[h] = __frcp_rn(__fsqrt_rn(all.squares / all.count + p_.modulation.epsilon));
-    }
-  }
-
-  __device__ void find_token_scales() {
-    float amax[2] = {0, 0};
-    for (int g = first_; g < last_; ++g) {
-      Slice slice = load(g);
-      apply_step(slice, g);
-      float v[2][16], of_group[2];
-      divided_values(slice, g, v, of_group);
-#pragma unroll
-      for (int h = 0; h < 2; ++h) amax[h] = max_or_nan(amax[h], of_group[h]);
-    }
-#pragma unroll
-    for (int h = 0; h < 2; ++h)
-      if (lane_ % 4 == 0) shared_.row_max[local_row_ + 8 * h] = amax[h];
-    cluster_barrier(p_.pieces);
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      for (int piece = 0; piece < p_.pieces; ++piece)
-        amax[h] = max_or_nan(amax[h], read_of_block(&shared_.row_max[local_row_ + 8 * h], piece, p_.pieces));
-      token_scale_[h] = group_scale<kKind>(false, amax[h]);
-    }
-    cluster_barrier(p_.pieces);  // row_max is written again by finish()
-  }
-
-  // Adds up the pieces in their order, each block for its share of the rows.
-  __device__ void finish() {
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      float largest = row_max_[h];
-      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 1));
-      largest = fmaxf(largest, __shfl_xor_sync(kAllLanes, largest, 2));
-      if (lane_ % 4 == 0) shared_.row_max[local_row_ + 8 * h] = largest;
-#pragma unroll
-      for (int tile = 0; tile < kTiles; ++tile)
-#pragma unroll
-        for (int e = 0; e < 2; ++e)
-          shared_.sums[local_row_ + 8 * h][8 * tile + 2 * (lane_ % 4) + e] = sums_[tile][2 * h + e];
-    }
-    cluster_barrier(p_.pieces);
-    const int share = kQuantizeRows / p_.pieces, begin = piece_ * share;
-    const int64_t block_row = row_ - local_row_;
-    for (int i = threadIdx.x; i < share * p_.rank; i += kQuantizeThreads) {
-      const int row = begin + i / p_.rank, r = i % p_.rank;
-      if (block_row + row >= p_.rows) break;
-      float sum = 0;
-      for (int piece = 0; piece < p_.pieces; ++piece)
-        sum += read_of_block(&shared_.sums[kTiles > 0 ? row : 0][kTiles > 0 ? r : 0], piece, p_.pieces);
-      float& out = p_.low_rank[(block_row + row) * p_.low_rank_stride + r];
-      out = p_.continues ? out + sum : sum;
-    }
-    const int row = begin + static_cast<int>(threadIdx.x);
-    if (p_.row_powers && static_cast<int>(threadIdx.x) < share && block_row + row < p_.rows) {
-      float largest = 0;
-      for (int piece = 0; piece < p_.pieces; ++piece)
-        largest = fmaxf(largest, read_of_block(&shared_.row_max[row], piece, p_.pieces));
-      const float power = float_of(bits_of(largest) & 0x7f800000u);
-      float& out = p_.row_powers[block_row + row];
-      out = p_.continues ? fmaxf(out, power) : power;
-    }
+    if constexpr (kTiles > 0) add_sums();
+    if (p_.row_powers) find_powers();
     cluster_barrier(p_.pieces);  // no block leaves while another reads its memory
   }
 
+  // The pieces in their order, each block for its share of the rows.
+  __device__ void add_sums() const {
+    const int per_row = p_.rank / 4, quads = kQuantizeRows * per_row;
+    for (int i = quads * piece_ / p_.pieces + threadIdx.x; i < quads * (piece_ + 1) / p_.pieces;
+         i += kQuantizeThreads) {
+      const int row = i / per_row, r = i % per_row * 4;
+      if (block_row_ + row >= p_.rows) break;
+      float4 parts[kMaxPieces];
+#pragma unroll
+      for (int piece = 0; piece < kMaxPieces; ++piece)
+        if (piece < p_.pieces)
+          parts[piece] = read4_of_block(sums() + row * sum_stride() + r, piece, p_.pieces);
+      float4 sum = parts[0];
+#pragma unroll
+      for (int piece = 1; piece < kMaxPieces; ++piece)
+        if (piece < p_.pieces) {
+          sum.x += parts[piece].x, sum.y += parts[piece].y;
+          sum.z += parts[piece].z, sum.w += parts[piece].w;
+        }
+      auto& out = *reinterpret_cast<float4*>(p_.low_rank + (block_row_ + row) * p_.low_rank_stride + r);
+      if (p_.continues) sum = {out.x + sum.x, out.y + sum.y, out.z + sum.z, out.w + sum.w};
+      out = sum;
+    }
+  }
+
+  __device__ void find_powers() const {
+    const int row = kQuantizeRows * piece_ / p_.pieces + static_cast<int>(threadIdx.x);
+    if (row >= kQuantizeRows * (piece_ + 1) / p_.pieces || block_row_ + row >= p_.rows) return;
+    float largest = 0;
+#pragma unroll
+    for (int piece = 0; piece < kMaxPieces; ++piece)
+      if (piece < p_.pieces) largest = fmaxf(largest, read_of_block(&rows_.max[row], piece, p_.pieces));
+    const float power = float_of(bits_of(largest) & 0x7f800000u);
+    float& out = p_.row_powers[block_row_ + row];
+    out = p_.continues ? fmaxf(out, power) : power;
+  }
+
   const QuantizeParameters& p_;
-  QuantizeShared<kTiles>& shared_;
-  const int piece_, lane_, local_row_, row_, first_, last_;
-  float sums_[kTiles > 0 ? kTiles : 1][4] = {};
-  float row_max_[2] = {0, 0}, mean_[2] = {0, 0}, deviation_[2] = {1, 1}, token_scale_[2] = {1, 1};
+  uint8_t* const memory_;
+  RowStatistics& rows_;
+  const int piece_, lane_, local_row_, block_row_, row_, first_, last_;
+  uint8_t* const codes_;  // of the lane's columns in group 0
+  float sums_[kTiles > 0 ? kWarpTiles : 1][4] = {};
+  float row_max_ = 0, mean_ = 0, deviation_ = 1, token_scale_ = 1;
+  bool unusual_ = false;
 };
 
 }  // namespace svdlab::device

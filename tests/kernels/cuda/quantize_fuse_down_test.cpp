@@ -121,10 +121,15 @@ TEST_F(QuantizeFuseDownGpu, FluxShapes) {
 // Zeros, the smallest and the largest numbers: where scales meet their floors and ceilings.
 TEST_F(QuantizeFuseDownGpu, SmallExtremeValuesAreByteIdentical) {
   for (const auto& form : kForms)
-    for (const HalfType type : {HalfType::kBf16, HalfType::kFp16}) {
-      InputProblem problem(
-          {.m = 8, .k = 256, .format = form.format, .layout = form.layout, .type = type, .smooth = false});
-      const uint16_t largest = type == HalfType::kBf16 ? 0x7f7f : 0x7bff;
+    for (const int variant : {0, 1, 2, 3}) {
+      const HalfType type = variant % 2 ? HalfType::kFp16 : HalfType::kBf16;
+      InputProblem problem({.m = 9,
+                            .k = 256,
+                            .format = form.format,
+                            .layout = form.layout,
+                            .type = type,
+                            .smooth = variant >= 2});
+      const uint16_t largest = type == HalfType::kFp16 ? 0x7bff : variant >= 2 ? 0x787f : 0x7f7f;
       for (int64_t c = 0; c < 256; ++c) {
         const auto put = [&](int64_t r, uint32_t bits) {
           problem.x[r * 256 + c] = static_cast<uint16_t>(bits);
@@ -137,6 +142,7 @@ TEST_F(QuantizeFuseDownGpu, SmallExtremeValuesAreByteIdentical) {
         put(5, c < 128 ? 0 : half_encode(type, 1.0f + static_cast<float>(c)));
         put(6, half_encode(type, static_cast<float>(c % 15) - 7.0f));         // codes themselves
         put(7, half_encode(type, (static_cast<float>(c % 29) - 14.0f) / 2));  // ties
+        put(8, half_encode(type, (static_cast<float>(c % 29) - 14.0f) / 1024));
       }
       SCOPED_TRACE(to_string(problem.shape));
       expect_equal_codes(run_twice(problem).codes, run(problem, Device::kCpu).codes);

@@ -14,15 +14,6 @@
 namespace svdlab::device {
 namespace {
 
-TEST(Encode, E2M1AgreesWithTheFormat) {
-  for (uint32_t upper = 0; upper < 0x10000u; ++upper)
-    for (const uint32_t lower : {0u, 1u, 0xffffu}) {
-      const float x = float_of(upper << 16 | lower);
-      if (std::isnan(x)) continue;
-      ASSERT_EQ(e2m1_code(x), fp4_e2m1_encode(x)) << x;
-    }
-}
-
 TEST(Encode, RoundingAgreesWithTheFormat) {
   for (int i = -3000; i <= 3000; ++i) {
     const float x = i / 400.0f;
@@ -35,9 +26,26 @@ TEST(Encode, RoundingAgreesWithTheFormat) {
 }
 
 TEST(Encode, NibblesAndBytesKeepTheirOrder) {
-  const uint32_t words[8] = {0x4b400001u, 0x4b3fffffu, 0x13u, 4, 5, 6, 7, 0x28u};
-  EXPECT_EQ(low_nibbles(words), 0x876543f1u);
+  EXPECT_EQ(nibbles_of_bytes(0xf4133f21u, 0x88276605u), 0x876543f1u);
   EXPECT_EQ(low_bytes(0x111u, 0x222u, 0x333u, 0x444u), 0x44332211u);
+}
+
+// Every upper half of a float, so that each tie and each side of it is there.
+TEST(Encode, E2M1ByItsLastPlaceAgreesWithTheFormat) {
+  for (uint32_t upper = 0; upper < 0x10000u; ++upper)
+    for (const uint32_t lower : {0u, 1u, 0xffffu}) {
+      const float x = float_of(upper << 16 | lower);
+      if (!(std::fabs(x) <= 6.5f)) continue;
+      const float m = e2m1_magic(x), rounded = std::copysign((x + m) - m, x);
+      ASSERT_EQ(bits_of(rounded), bits_of(fp4_e2m1_decode(fp4_e2m1_encode(x)))) << x;
+    }
+}
+
+TEST(Encode, E2M1FromBytesOfE4M3) {
+  for (uint32_t code = 0; code < 16; ++code) {
+    const uint32_t byte = fp8_e4m3_encode(fp4_e2m1_decode(code) * kE2M1ByteUnit);
+    EXPECT_EQ(e2m1_of_bytes(byte | byte << 24), code | code << 24);
+  }
 }
 
 TEST(Encode, E2M1AsHalvesOfAWord) {

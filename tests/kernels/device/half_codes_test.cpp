@@ -20,6 +20,9 @@ TEST(HalfCodes, PairsOfAPackedRunOfEightColumns) {
         for (int e = 0; e < 2; ++e) {
           const auto bits = static_cast<uint16_t>(int4_plus_excess(type, word, i) >> 16 * e);
           EXPECT_EQ(half_decode(type, bits) - int4_excess(type), int4_decode(codes[paired_column(i, e)]));
+          const auto sixteenths = static_cast<uint16_t>(int4_sixteenths(type, word, i) >> 16 * e);
+          EXPECT_EQ(16 * half_decode(type, sixteenths) - kInt4SixteenthExcess,
+                    int4_decode(codes[paired_column(i, e)]));
         }
   }
 }

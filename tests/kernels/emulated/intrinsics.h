@@ -29,6 +29,11 @@ T __ldg(const T* p) {
 }
 
 template <class T>
+void __stcg(T* p, T value) {
+  *p = value;
+}
+
+template <class T>
 T __shfl_xor_sync(unsigned, T value, int mask) {
   return svdlab::emulated::exchanged(value, svdlab::emulated::lane() ^ mask);
 }

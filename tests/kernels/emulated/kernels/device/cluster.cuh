@@ -21,4 +21,8 @@ inline float read_of_block(const float* p, unsigned rank, unsigned blocks) {
   return blocks > 1 ? *place_in_block(p, rank) : *p;
 }
 
+inline float4 read4_of_block(const float* p, unsigned rank, unsigned blocks) {
+  return *reinterpret_cast<const float4*>(blocks > 1 ? place_in_block(p, rank) : p);
+}
+
 }  // namespace svdlab::device

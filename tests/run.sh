@@ -94,7 +94,7 @@ cuda_sources() {
     targets+=(-gencode "arch=compute_$arch,code=sm_$arch")
   done
   for source in "$@"; do
-    logged "build/$(basename "$source").log" nvcc -std=c++20 -I. "${targets[@]}" -c -o build/cuda_probe.o "$source" ||
+    logged "build/$(basename "$source").log" nvcc -std=c++20 --expt-relaxed-constexpr -diag-suppress 554,177 -I. "${targets[@]}" -c -o build/cuda_probe.o "$source" ||
       fail 1 "$source does not compile (the log: build/$(basename "$source").log)"
   done
 }

@@ -13,7 +13,7 @@ cuda=$(dirname "$(dirname "$(readlink -f "$nvcc")")")
 mkdir -p "$folder/objects"
 
 export HOST_COMPILER="g++ -std=c++20 -O2 -ffp-contract=off -I. -I$cuda/include"
-DEVICE_COMPILER="$nvcc -std=c++20 -O3 -lineinfo -I. -diag-suppress 554 -Xcompiler -fPIC"
+DEVICE_COMPILER="$nvcc -std=c++20 -O3 -lineinfo --expt-relaxed-constexpr -I. -diag-suppress 554 -Xcompiler -fPIC"
 for architecture in "${architectures[@]}"; do
   DEVICE_COMPILER+=" -gencode arch=compute_$architecture,code=sm_$architecture"
 done

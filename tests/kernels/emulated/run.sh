@@ -11,7 +11,7 @@ folder=build/emulated
 mkdir -p "$folder/kernels/device"
 
 # Shared memory comes from the emulator; the two instructions in half.cuh are in intrinsics.h.
-for source in quantize_fuse_down gemm_exact gemm_mma gemm_wgmma gemm_weight_only norm_rope gemm_quantized quantize_matrix dequantize_matrix gptq_block; do
+for source in quantize_fuse_down gemm_exact gemm_mma gemm_wgmma expand_halves gemm_weight_only norm_rope gemm_quantized quantize_matrix dequantize_matrix gptq_block; do
   sed -e 's/extern __shared__ __align__([0-9]*) uint8_t memory\[\];/uint8_t* memory = emulated::current->block->memory();/' \
     -e 's/__shared__ \(.*\) shared;/auto\& shared = *reinterpret_cast<std::remove_reference_t<\1>*>(emulated::current->block->memory());/' \
     -e 's/defined(__CUDA_ARCH_FEAT_SM90_ALL)/1/' "kernels/${source}_cuda.cu" > "$folder/${source}_cuda.cpp"

@@ -20,6 +20,13 @@ void check(cudaError_t error, const char* call) {
   SVDLAB_REQUIRE(error == cudaSuccess, Errc::kUnexpected, "CUDA: ", call, ": ", cudaGetErrorString(error));
 }
 
+// The allocator exists from the first allocation on; before that it refuses to tell anything.
+c10::DeviceIndex device_with_allocator() {
+  static const bool made = at::empty({1}, at::TensorOptions(at::kByte).device(at::kCUDA)).defined();
+  SVDLAB_REQUIRE(made, Errc::kUnexpected, "no GPU memory");
+  return c10::cuda::current_device();
+}
+
 }  // namespace
 
 struct GpuMark::State {
@@ -74,14 +81,15 @@ void gpu_wait() { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
 
 GpuMemory gpu_memory() {
   if (!gpu_problem().empty()) return {};
-  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(c10::cuda::current_device());
+  const auto stats = c10::cuda::CUDACachingAllocator::getDeviceStats(device_with_allocator());
   const auto& bytes = stats.allocated_bytes[0];  // over all pools
   return {bytes.current, bytes.peak};
 }
 
 void gpu_forget_peak() {
+  const c10::DeviceIndex device = device_with_allocator();
   c10::cuda::CUDACachingAllocator::emptyCache();
-  c10::cuda::CUDACachingAllocator::resetPeakStats(c10::cuda::current_device());
+  c10::cuda::CUDACachingAllocator::resetPeakStats(device);
 }
 
 #else

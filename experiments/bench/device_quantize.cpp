@@ -14,7 +14,8 @@ constexpr double kLargestE2M1 = 6, kLargestE4M3 = 448, kLargestInt4 = 7, kLarges
 // even; not beyond `largest`.
 Tensor rounded_float(const Tensor& x, int mantissa, int lowest, double largest) {
   const Tensor exponent = std::get<1>(at::frexp(x)).sub(1).clamp_min(lowest);
-  const Tensor step = at::ldexp(at::ones_like(x), exponent - mantissa);
+  // 2^(exponent - mantissa) from its bits: a GPU's pow need not be exact.
+  const Tensor step = (exponent + (127 - mantissa)).mul(1 << 23).to(at::kInt).view(at::kFloat);
   return at::round(x / step).mul_(step).clamp_(-largest, largest);
 }
 

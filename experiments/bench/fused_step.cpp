@@ -1,6 +1,6 @@
 #include <map>
 
-#include "core/ir/scheme.h"
+#include "core/base/error.h"
 #include "core/runtime/fused_executor.h"
 #include "experiments/bench/random_artefact.h"
 #include "experiments/bench/step_bench.h"
@@ -26,6 +26,9 @@ class FusedStep final : public StepModel {
     graph_ = std::move(artefact.graph);
     executor_ = std::make_unique<FusedExecutor>(graph_, artefact.compressed,
                                                 FusedExecutor::Options{.device = device, .threads = 1});
+    for (const NodePath& p : executor_->plan().paths)
+      SVDLAB_REQUIRE(p.path != "reference", Errc::kConfig, "no kernel serves ", graph_.nodes[p.node].id, ": ",
+                     p.reason);
     for (const FusedNode& node : executor_->plan().nodes) name_kinds(node);
   }
 

@@ -58,9 +58,14 @@ class ArtefactBuilder {
   CompressedLinear low_bit(const LinearSpec& spec) {
     const std::string& scheme = spec.role == Role::kAdaLn ? options_.modulation : options_.scheme;
     CompressedLinear linear{.name = spec.name, .bias = spec.bias.to(at::kFloat)};
-    linear.branches.push_back(LowBitBranch{.weight = std::move(weights_.at(spec.name + ".weight")),
-                                           .activations = scheme_named(scheme).activations,
-                                           .segments = spec.segments});
+    const std::optional<ActivationScheme>& activations = scheme_named(scheme).activations;
+    // A scale for the whole token leaves nothing for segments to divide.
+    const bool whole = activations && activations->tensor.grouping == Grouping::kRow;
+    linear.branches.push_back(
+        LowBitBranch{.weight = std::move(weights_.at(spec.name + ".weight")),
+                     .activations = activations,
+                     .segments = whole ? std::vector<Segment>{{0, spec.in_features(), Producer::kConcat}}
+                                       : spec.segments});
     return linear;
   }
 

@@ -50,16 +50,14 @@ StepRow attempted(const std::string& name, const std::string& mode, const Make& 
 
 void bench_model(const std::string& name, const StepOptions& options,
                  const std::function<void(const StepRow&)>& report) {
-  gpu_forget_peak();
   std::unique_ptr<StepModel> model;
-  const StepRow failed = attempted(name, "eager", [&]() -> StepRow {
+  report(attempted(name, "eager", [&] {
+    gpu_forget_peak();
     model = step_models().at(name)(options.shape, at::Device(at::kCUDA, 0));
-    return {};
-  });
-  if (!model) return report(failed);
-  gpu_forget_peak();
-  report(attempted(name, "eager", [&] { return eager(name, *model, options); }));
-  report(attempted(name, "graph", [&] { return replayed(name, *model, options); }));
+    gpu_forget_peak();
+    return eager(name, *model, options);
+  }));
+  if (model) report(attempted(name, "graph", [&] { return replayed(name, *model, options); }));
 }
 
 double best_bf16(const std::vector<StepRow>& rows) {

@@ -74,6 +74,7 @@ void quantize_fuse_down_cuda(const QuantizeFuseDown& op, Stream stream) {
   const Launch how{.grid = dim3(row_blocks * p.pieces),
                    .block = dim3(kQuantizeThreads),
                    .cluster = static_cast<unsigned>(p.pieces),
+                   .balanced = true,
                    .stream = static_cast<cudaStream_t>(stream.handle)};
   if (op.x.type == HalfType::kBf16)
     start<HalfType::kBf16>(p, how, t.spec.format);

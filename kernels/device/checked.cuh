@@ -18,10 +18,11 @@ struct Launch {
   dim3 grid, block;
   size_t shared_bytes = 0;  ///< dynamic
   unsigned cluster = 1;     ///< blocks along x that can read each other's shared memory
+  bool balanced = false;    ///< clusters go where most room is, not as far from each other as can be
   cudaStream_t stream = nullptr;
 };
 
-/// `how` as the runtime wants it; holds the attribute that the configuration points at.
+/// `how` as the runtime wants it; holds the attributes that the configuration points at.
 class LaunchConfig {
  public:
   template <class... Parameters>
@@ -29,21 +30,23 @@ class LaunchConfig {
     if (how.shared_bytes > 48 * 1024)
       SVDLAB_CUDA(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
                                        static_cast<int>(how.shared_bytes)));
-    attribute_.id = cudaLaunchAttributeClusterDimension;
-    attribute_.val.clusterDim = {how.cluster, 1, 1};
+    attributes_[0].id = cudaLaunchAttributeClusterDimension;
+    attributes_[0].val.clusterDim = {how.cluster, 1, 1};
+    attributes_[1].id = cudaLaunchAttributeClusterSchedulingPolicyPreference;
+    attributes_[1].val.clusterSchedulingPolicyPreference = cudaClusterSchedulingPolicyLoadBalancing;
     config_.gridDim = how.grid;
     config_.blockDim = how.block;
     config_.dynamicSmemBytes = how.shared_bytes;
     config_.stream = how.stream;
-    config_.attrs = &attribute_;
-    config_.numAttrs = how.cluster > 1 ? 1 : 0;
+    config_.attrs = attributes_;
+    config_.numAttrs = how.cluster == 1 ? 0 : how.balanced ? 2 : 1;
   }
   LaunchConfig(const LaunchConfig&) = delete;
   LaunchConfig& operator=(const LaunchConfig&) = delete;
   const cudaLaunchConfig_t* get() const { return &config_; }
 
  private:
-  cudaLaunchAttribute attribute_{};
+  cudaLaunchAttribute attributes_[2]{};
   cudaLaunchConfig_t config_{};
 };
 

@@ -49,22 +49,6 @@ __device__ __forceinline__ float group_amax(const float (&v)[16], float amax) {
   return kKind == QuantizeKind::kInteger4 ? quad_amax(amax) : amax;
 }
 
-template <bool kTrueDivision>
-__device__ __forceinline__ void divide_row(const uint8_t* stage, float (&v)[16]) {
-  const auto* quads = reinterpret_cast<const float4*>(stage + StagePlaces::kDivisors) + threadIdx.x % 4 * 4;
-#pragma unroll
-  for (int i = 0; i < 4; ++i) {
-    const float4 by = quads[i], inverse = quads[16 + i];
-    const float divisors[4] = {by.x, by.y, by.z, by.w};
-    const float inverses[4] = {inverse.x, inverse.y, inverse.z, inverse.w};
-#pragma unroll
-    for (int e = 0; e < 4; ++e) {
-      float& x = v[4 * i + e];
-      x = kTrueDivision ? __fdiv_rn(x, divisors[e]) : divide_by_inverse(x, divisors[e], inverses[e]);
-    }
-  }
-}
-
 /// The largest |v|, or for unsigned codes v, of the group, or with kInt8 of the lane's 16 values; NaN or
 /// infinity if one is not finite.
 template <QuantizeKind kKind>
@@ -79,39 +63,52 @@ __device__ __forceinline__ float exact_amax(bool is_unsigned, float (&v)[16]) {
   return amax;
 }
 
-template <HalfType kType>
-__device__ __noinline__ void divide_truly(float shift, const uint8_t* stage, const SliceRow& x, float* out) {
+/// What a function returns stays in registers where it is not called; an array passed to it would not.
+struct RowValues {
   float v[16];
-  unpack_row<kType>(x.words, shift, v);
+};
+
+template <HalfType kType>
+__device__ __noinline__ RowValues divide_truly(float shift, const float* divisors, const SliceRow& x) {
+  RowValues out;
+  unpack_row<kType>(x.words, shift, out.v);
 #pragma unroll
-  for (float& value : v) value += 0.0f;  // -0 becomes 0
-  divide_row<true>(stage, v);
-#pragma unroll
-  for (int i = 0; i < 16; ++i) out[i] = v[i];
+  for (int i = 0; i < 16; ++i) out.v[i] = __fdiv_rn(out.v[i] + 0.0f, divisors[i]);
+  return out;
 }
 
-/// v = (x + shift) / divide_by of the lane's columns, and exact_amax. All lanes of the warp call it.
+/// v = (x + shift) / divide_by of the lane's columns, from `column` on, and exact_amax. All lanes of the warp
+/// call it.
 template <HalfType kType, QuantizeKind kKind>
-__device__ __forceinline__ float exact_values(const QuantizeParameters& p, const uint8_t* stage,
+__device__ __forceinline__ float exact_values(const QuantizeParameters& p, const uint8_t* stage, int column,
                                               const SliceRow& x, float (&v)[16]) {
   unpack_row<kType>(x.words, p.shift, v);
   if (!p.divide_by) return exact_amax<kKind>(p.is_unsigned, v);
+  const auto* quads = reinterpret_cast<const float4*>(stage + StagePlaces::kInverses) + column % 64 / 4;
 #pragma unroll
-  for (float& value : v) value += 0.0f;  // -0 becomes 0
-  divide_row<false>(stage, v);
+  for (int i = 0; i < 4; ++i) {
+    const float4 by = __ldg(reinterpret_cast<const float4*>(p.divide_by + column) + i), inverse = quads[i];
+    const float divisors[4] = {by.x, by.y, by.z, by.w};
+    const float inverses[4] = {inverse.x, inverse.y, inverse.z, inverse.w};
+#pragma unroll
+    for (int e = 0; e < 4; ++e)  // -0 becomes 0
+      v[4 * i + e] = divide_by_inverse(v[4 * i + e] + 0.0f, divisors[e], inverses[e]);
+  }
   const float amax = exact_amax<kKind>(p.is_unsigned, v);
   if (__all_sync(kAllLanes, in_fast_range(amax))) return amax;
-  divide_truly<kType>(p.shift, stage, x, v);
+  const RowValues divided = divide_truly<kType>(p.shift, p.divide_by + column, x);
+#pragma unroll
+  for (int i = 0; i < 16; ++i) v[i] = divided.v[i];
   return exact_amax<kKind>(p.is_unsigned, v);
 }
 
 /// Codes and scale of a row. All lanes of the warp call it.
 template <HalfType kType, QuantizeKind kKind>
 __device__ __noinline__ RowCodes quantize_exactly(const QuantizeParameters& p, const uint8_t* stage,
-                                                  SliceRow x, float token_scale) {
+                                                  int column, SliceRow x, float token_scale) {
   constexpr bool kPerToken = kKind == QuantizeKind::kInt8;
   float v[16];
-  const float amax = exact_values<kType, kKind>(p, stage, x, v);
+  const float amax = exact_values<kType, kKind>(p, stage, column, x, v);
   const float scale = kPerToken ? token_scale : group_scale<kKind>(p.is_unsigned, amax);
   const float factor = range_factor(kPerToken ? scale : amax);
 #pragma unroll

@@ -20,8 +20,7 @@ inline constexpr int kCopiedRows = kQuantizeThreads * 16 / kStageRowBytes;
 /// Where a stage keeps what, in bytes. Matrices are swizzled (swizzle_128).
 struct StagePlaces {
   static constexpr int kX = 0;                                      ///< [64, 64] of 16 bits
-  static constexpr int kDivisors = kQuantizeRows * kStageRowBytes;  ///< 64 fp32
-  static constexpr int kInverses = kDivisors + 256;                 ///< 64 fp32
+  static constexpr int kInverses = kQuantizeRows * kStageRowBytes;  ///< of the divisors, 64 fp32
   static constexpr int kModulation = kInverses + 256;               ///< 64 scales and 64 shifts of 16 bits
   static constexpr int kFactors = kModulation + 256;                ///< [rank rounded up, 64] once or twice
 };
@@ -29,9 +28,9 @@ struct StagePlaces {
 /// Stages of the ring of a kernel for ranks up to 8 * tiles.
 SVDLAB_HD constexpr int quantize_stages(int tiles) { return tiles <= 4 ? 4 : 3; }
 
-/// Clusters of so many blocks that an H200 runs at a time: nine in ten of the places of four blocks on each
-/// of 132 multiprocessors, since a cluster does not leave its part of the chip.
-SVDLAB_HD constexpr int64_t resident_clusters_of(int pieces) { return 475 / pieces; }
+/// Clusters of so many blocks that an H200 runs at a time, a few less than four blocks on each of its 132
+/// multiprocessors make, since a cluster does not leave its part of the chip.
+SVDLAB_HD constexpr int64_t resident_clusters_of(int pieces) { return 510 / pieces; }
 
 /// A function of the shape alone, since the order of the low-rank sum follows from it. A wave of clusters
 /// costs as much as about two groups more.

@@ -78,8 +78,8 @@ class Quantizer {
   struct Source {
     const uint16_t* x[kQuantizeRows / kCopiedRows];
     const uint16_t *down, *down_low;
-    const uint8_t* vector;  // divisors or modulation, or nullptr
-    int to, vector_to, vector_step;
+    const uint16_t* modulation;  // or nullptr
+    int to;
   };
 
   __device__ Source source() const {
@@ -92,14 +92,8 @@ class Quantizer {
     for (int i = 0; i < kQuantizeRows / kCopiedRows; ++i)
       s.x[i] = p_.x + min(block_row_ + first + i * kCopiedRows, p_.rows - 1) * p_.x_stride + column;
     const int t = threadIdx.x;
-    if (p_.divide_by && t < 16) {
-      s.vector = reinterpret_cast<const uint8_t*>(p_.divide_by + 64 * first_ + 4 * t);
-      s.vector_to = StagePlaces::kDivisors + 16 * t, s.vector_step = 256;
-    }
     if (kStep && p_.step == InputStep::kLayerNormModulate && t >= 32 && t < 48) {
-      const uint16_t* from = t < 40 ? p_.modulation.scale : p_.modulation.shift;
-      s.vector = reinterpret_cast<const uint8_t*>(from + 64 * first_ + 8 * (t % 8));
-      s.vector_to = StagePlaces::kModulation + 16 * (t - 32), s.vector_step = 128;
+      s.modulation = (t < 40 ? p_.modulation.scale : p_.modulation.shift) + 64 * first_ + 8 * (t % 8);
     }
     return s;
   }
@@ -113,7 +107,8 @@ class Quantizer {
 #pragma unroll
     for (int i = 0; i < 8 * kTiles; i += kCopiedRows)
       copy_async<16>(factors + kStageRowBytes * i, s.down + factor_step(i) * p_.down_stride, true);
-    if (s.vector) copy_async<16>(stage + s.vector_to, s.vector, true);
+    if (kStep && s.modulation)
+      copy_async<16>(stage + StagePlaces::kModulation + 16 * (threadIdx.x % 16), s.modulation, true);
     if (kTiles > 0 && p_.down_low)
 #pragma unroll
       for (int i = 0; i < 8 * kTiles; i += kCopiedRows)
@@ -121,7 +116,8 @@ class Quantizer {
                        s.down_low + factor_step(i) * p_.down_low_stride, true);
 #pragma unroll
     for (const uint16_t*& x : s.x) x += 64;
-    s.down += 64, s.down_low += 64, s.vector += s.vector_step;
+    s.down += 64, s.down_low += 64;
+    if (kStep && s.modulation) s.modulation += 64;
   }
 
   // Rows of a factor from the thread's first one to that `i` further on; those beyond the last are the last,
@@ -131,36 +127,45 @@ class Quantizer {
     return i == 0 ? 0 : min(first + i, p_.rank - 1) - min(first, p_.rank - 1);
   }
 
-  // What the thread has copied of the divisors becomes inverses, too, before others look.
-  __device__ void invert(uint8_t* stage) const {
-    if (!p_.divide_by || threadIdx.x >= 16) return;
-    const float4 by = *reinterpret_cast<const float4*>(stage + StagePlaces::kDivisors + 16 * threadIdx.x);
-    *reinterpret_cast<float4*>(stage + StagePlaces::kInverses + 16 * threadIdx.x) = {
-        safe_inverse(by.x), safe_inverse(by.y), safe_inverse(by.z), safe_inverse(by.w)};
+  // A thread's divisor of group g: of 64 threads.
+  __device__ float divisor(int g) const {
+    return p_.divide_by && threadIdx.x < 64 && g < last_ ? __ldg(p_.divide_by + 64 * g + threadIdx.x) : 1.0f;
+  }
+  __device__ void keep_inverse(float divisor, uint8_t* stage) const {
+    if (threadIdx.x < 64)
+      reinterpret_cast<float*>(stage + StagePlaces::kInverses)[threadIdx.x] = safe_inverse(divisor);
   }
 
-  // body(group, stage) for the groups of the range, in order, with all threads of the block.
+  // body(group, stage) for the groups of the range, in order, with all threads of the block. Copies are
+  // kStages - 1 groups ahead; a divisor is read with them and inverted a group later, when it has come.
   template <class Body>
   __device__ __forceinline__ void for_groups(Body body) {
     Source from = source();
+    float coming = 1.0f;
 #pragma unroll
     for (int i = 0; i < kStages - 1; ++i) {
-      if (first_ + i < last_) fetch(from, memory_ + i * p_.stage_bytes);
+      uint8_t* stage = memory_ + i * p_.stage_bytes;
+      if (first_ + i < last_) fetch(from, stage);
       copy_async_commit();
+      keep_inverse(divisor(first_ + i), stage);
     }
-    int now = 0, unused = (kStages - 1) * p_.stage_bytes;
+    int now = 0;
     for (int g = first_; g < last_; ++g) {
-      uint8_t* stage = memory_ + now;
       copy_async_wait<kStages - 2>();
-      invert(stage);
       __syncthreads();
+      const int unused = stage_before(now);
+      if (g > first_) keep_inverse(coming, memory_ + stage_before(unused));
+      coming = divisor(g + kStages - 1);
       if (g + kStages - 1 < last_) fetch(from, memory_ + unused);
       copy_async_commit();
-      body(g, stage);
-      unused = now;
-      now = now + p_.stage_bytes == kStages * p_.stage_bytes ? 0 : now + p_.stage_bytes;
+      body(g, memory_ + now);
+      now = now == (kStages - 1) * p_.stage_bytes ? 0 : now + p_.stage_bytes;
     }
     __syncthreads();
+  }
+
+  __device__ int stage_before(int stage) const {
+    return stage == 0 ? (kStages - 1) * p_.stage_bytes : stage - p_.stage_bytes;
   }
 
   // Where the lane's 16 columns of its row lie in a stage: half 0, half 1.
@@ -275,7 +280,7 @@ class Quantizer {
   __device__ void quantize(const SliceRow& x, int g, const uint8_t* stage) {
     RowCodes row;
     if (!__all_sync(kAllLanes, quantize_shortly(x, stage, &row)))
-      row = quantize_exactly<kType, kKind>(p_, stage, x, token_scale_);
+      row = quantize_exactly<kType, kKind>(p_, stage, column(g), x, token_scale_);
     if (!has_row()) return;
     store_words(p_.layout, row.codes, codes_ + (p_.layout == CodeLayout::kNibbles ? 32 * g : 64 * g));
     row_max_ = fmaxf(row_max_, row.scale);
@@ -342,12 +347,12 @@ class Quantizer {
 
   __device__ void find_token_scale() {
     float amax = 0;
-    for_groups([&](int, const uint8_t* stage) {
+    for_groups([&](int g, const uint8_t* stage) {
       SliceRow x = row_of(stage);
       if constexpr (kStep) apply_step(x, stage);
       if (p_.divide_by) unusual_ |= has_unusual_divisor(stage);
       float v[16];
-      amax = max_or_nan(amax, exact_values<kType, QuantizeKind::kInt8>(p_, stage, x, v));
+      amax = max_or_nan(amax, exact_values<kType, QuantizeKind::kInt8>(p_, stage, column(g), x, v));
     });
     amax = quad_amax(amax);
     if (lane_ % 4 == 0) rows_.max[local_row_] = amax;

@@ -10,12 +10,12 @@ namespace svdlab::device {
 template <HalfType kType, bool kNf4, int kTiles>
 class SmallBlock {
  public:
-  static constexpr int kWarps = 16, kThreads = 32 * kWarps, kChannels = 16;
+  static constexpr int kWarps = 24, kThreads = 32 * kWarps, kChannels = 16;
 
  private:
-  static constexpr int kUnit = 3;                // groups of a warp in a chunk
+  static constexpr int kUnit = 2;                // groups of a warp in a chunk
   static constexpr int kChunk = kUnit * kWarps;  // of K
-  static constexpr int kBatch = 4;               // tiles whose sums are added up together
+  static constexpr int kBatch = 3;               // tiles whose sums are added up together
 
  public:
   struct Shared {

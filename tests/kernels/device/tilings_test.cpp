@@ -38,7 +38,7 @@ TEST(QuantizePieces, RangesMeetAndNoneIsEmpty) {
       for (int p = 0; p < pieces; ++p)
         EXPECT_GE(piece_begin(groups, p + 1, pieces) - piece_begin(groups, p, pieces), pieces > 1 ? 2 : 1);
     }
-  EXPECT_EQ(quantize_pieces(4608, 48), 6);  // one wave
+  EXPECT_EQ(quantize_pieces(4608, 48), 7);  // one wave
 }
 
 }  // namespace

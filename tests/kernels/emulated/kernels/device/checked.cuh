@@ -17,6 +17,7 @@ struct Launch {
   dim3 grid, block;
   size_t shared_bytes = 0;
   unsigned cluster = 1;
+  bool balanced = false;
   cudaStream_t stream = nullptr;
 };
 

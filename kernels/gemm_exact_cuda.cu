@@ -12,7 +12,7 @@ using namespace device;
 // Y^T = W X^T on wgmma. A block has three warpgroups: the first feeds, two multiply 64 channels each by all
 // tokens of the tile. Codes of the activations come from memory as e4m3 bytes; those of the weights as
 // nibbles, which become e4m3 in registers. The product of one group of 64 columns is a sum of integers in
-// fp16, exact up to 2048; it is multiplied by both scales and added up in fp16 for sixteen groups, then in
+// fp16, exact up to 2048; it is multiplied by both scales and added up in fp16 for eight groups, then in
 // fp32.
 template <class Shape>
 __device__ void run(const ExactParameters& p, ExactShared& shared) {

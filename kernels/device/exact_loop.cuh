@@ -13,14 +13,15 @@ namespace svdlab::device {
 
 inline constexpr int kExactStageColumns = 128;           // K columns of a stage: two groups
 inline constexpr int kExactStages = 6;                   // that are under way at once
-inline constexpr int kExactFlushStages = 8;              // fp16 sums are added to the fp32 ones after as many
+inline constexpr int kExactCallStages = 8;               // whose products overlap
+inline constexpr int kExactFlushGroups = 8;              // fp16 sums are added to the fp32 ones after as many
 inline constexpr int kExactKeep = 56, kExactTake = 224;  // registers of their threads
 inline constexpr int kExactProducers = 128, kExactConsumers = 256;
 inline constexpr int kExactConverters = 96;  // the producers but for the warp that starts the copies
 
-// Scales reach fp16 as scale / row_power * lift. bf16 scales then stay exact down to 2^-21 and 2^-19 of the
-// row's power, and a sum of 16 groups stays finite: 16 * 64 * 15 * 7 * 2^-9 * (2 * 16) * (2 * 4) = 53760.
-inline constexpr float kActivationLift = 16.0f, kWeightLift = 4.0f;
+// Scales reach fp16 as scale / row_power * lift. bf16 scales then stay exact down to 2^-21 and 2^-20 of the
+// row's power, and a sum of 8 groups stays finite: 8 * 64 * 15 * 7 * 2^-9 * (2 * 16) * (2 * 8) = 53760.
+inline constexpr float kActivationLift = 16.0f, kWeightLift = 8.0f;
 /// What a sum is multiplied by beside the rows' powers.
 inline constexpr float kExactUnit = 1.0f / (kSignedUnit * kActivationLift * kWeightLift);
 

@@ -28,7 +28,6 @@ class ExactMultiply {
 #pragma unroll
       for (float& sum : self.sums) sum = 0.0f;
       multiply(self, cursor);
-      flush(self);
       epilogue.finish(self, at, channels, low_rank_parity);
     }
     if (self.thread == 0) stores_have_read();
@@ -56,10 +55,8 @@ class ExactMultiply {
 
   __device__ void multiply(ExactConsumer& self, StageCursor& cursor) {
     int step = 0;
-    for (; step + kExactFlushStages <= tiles_.steps; step += kExactFlushStages) {
-      multiply_stages<kExactFlushStages>(self, cursor);
-      flush(self);
-    }
+    for (; step + kExactCallStages <= tiles_.steps; step += kExactCallStages)
+      multiply_stages<kExactCallStages>(self, cursor);
     for (; step < tiles_.steps; ++step) multiply_stages<1>(self, cursor);
   }
 
@@ -101,6 +98,7 @@ class ExactMultiply {
       pin(product[i % 2]);
       promote(self, product[i % 2], scales);
       if (i % 2 == 1) release(&shared_.empty[slots[i / 2]], self.lane);
+      if ((i + 1) % kExactFlushGroups == 0 || i + 1 == kGroups) flush(self);
     }
   }
 

@@ -11,6 +11,14 @@
 #endif
 
 namespace svdlab {
+namespace {
+
+void require_gpu() {
+  const std::string problem = gpu_problem();
+  SVDLAB_REQUIRE(problem.empty(), Errc::kConfig, "unsupported: timing on a GPU: ", problem);
+}
+
+}  // namespace
 
 #if SVDLAB_TORCH_HAS_CUDA
 
@@ -34,6 +42,7 @@ struct GpuMark::State {
 };
 
 GpuMark::GpuMark() : state_(std::make_unique<State>()) {
+  require_gpu();
   check(cudaEventCreate(&state_->event), "cudaEventCreate");
   check(cudaEventRecord(state_->event, c10::cuda::getCurrentCUDAStream()), "cudaEventRecord");
 }
@@ -53,8 +62,9 @@ struct GpuRecording::State {
   at::cuda::CUDAGraph graph;
 };
 
-GpuRecording::GpuRecording(const std::function<void()>& work) : state_(std::make_unique<State>()) {
+GpuRecording::GpuRecording(const std::function<void()>& work) {
   gpu_wait();
+  state_ = std::make_unique<State>();
   // Recording is refused on the default stream.
   const c10::cuda::CUDAStreamGuard other(c10::cuda::getStreamFromPool());
   work();
@@ -77,7 +87,10 @@ GpuRecording::GpuRecording(const std::function<void()>& work) : state_(std::make
 
 void GpuRecording::replay() const { state_->graph.replay(); }
 
-void gpu_wait() { check(cudaDeviceSynchronize(), "cudaDeviceSynchronize"); }
+void gpu_wait() {
+  require_gpu();
+  check(cudaDeviceSynchronize(), "cudaDeviceSynchronize");
+}
 
 GpuMemory gpu_memory() {
   if (!gpu_problem().empty()) return {};
@@ -87,6 +100,7 @@ GpuMemory gpu_memory() {
 }
 
 void gpu_forget_peak() {
+  require_gpu();
   const c10::DeviceIndex device = device_with_allocator();
   c10::cuda::CUDACachingAllocator::emptyCache();
   c10::cuda::CUDACachingAllocator::resetPeakStats(device);
@@ -94,27 +108,19 @@ void gpu_forget_peak() {
 
 #else
 
-namespace {
-
-[[noreturn]] void unsupported() {
-  throw Error(Errc::kConfig,
-              "unsupported: timing on a GPU, libtorch without CUDA; build with a torch that has it");
-}
-
-}  // namespace
-
+// No torch without CUDA gets past require_gpu().
 struct GpuMark::State {};
-GpuMark::GpuMark() { unsupported(); }
+GpuMark::GpuMark() { require_gpu(); }
 GpuMark::~GpuMark() = default;
-double GpuMark::ms_since(const GpuMark&) const { unsupported(); }
+double GpuMark::ms_since(const GpuMark&) const { return 0; }
 
 struct GpuRecording::State {};
-GpuRecording::GpuRecording(const std::function<void()>&) { unsupported(); }
-void GpuRecording::replay() const { unsupported(); }
+GpuRecording::GpuRecording(const std::function<void()>&) { require_gpu(); }
+void GpuRecording::replay() const {}
 
-void gpu_wait() { unsupported(); }
+void gpu_wait() { require_gpu(); }
 GpuMemory gpu_memory() { return {}; }
-void gpu_forget_peak() { unsupported(); }
+void gpu_forget_peak() { require_gpu(); }
 
 #endif
 

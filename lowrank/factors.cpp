@@ -58,7 +58,7 @@ double residual_energy(const Tensor& m, const LowRankFactors& factors) {
 
 std::optional<Orthonormal> cholesky_orthonormal(const Tensor& m) {
   Tensor q = m.to(at::kDouble), r;
-  if (!cholesky_pass(q, r) || !cholesky_pass(q, r)) return {};
+  if (m.size(1) == 0 || !cholesky_pass(q, r) || !cholesky_pass(q, r)) return {};
   return Orthonormal{q.to(m.scalar_type()), r};
 }
 

@@ -35,6 +35,7 @@ TEST(CholeskyOrthonormal, DeclinesWhatIsSingular) {
   const Tensor thin = random_tensor({100, 4}, "thin");
   EXPECT_FALSE(cholesky_orthonormal(at::cat({thin, thin}, 1)));
   EXPECT_FALSE(cholesky_orthonormal(at::zeros({100, 4})));
+  EXPECT_FALSE(cholesky_orthonormal(at::zeros({100, 0})));
 }
 
 TEST(OrthonormalColumns, OfARankDeficientMatrixAreOrthonormal) {

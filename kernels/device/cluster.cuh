@@ -22,6 +22,17 @@ __device__ __forceinline__ void cluster_barrier(unsigned blocks) {
   __syncthreads();
 }
 
+/// The same without the promise about memory, and so without waiting for stores on their way.
+__device__ __forceinline__ void cluster_rendezvous(unsigned blocks) {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+  if (blocks > 1) {
+    asm volatile("barrier.cluster.arrive.relaxed.aligned;\nbarrier.cluster.wait.aligned;" ::: "memory");
+    return;
+  }
+#endif
+  __syncthreads();
+}
+
 /// *p as the block of that rank in the cluster has it.
 __device__ __forceinline__ float read_of_block(const float* p, unsigned rank, unsigned blocks) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900

@@ -1,10 +1,9 @@
 #pragma once
 #include "kernels/device/cluster.cuh"
-#include "kernels/device/copy_async.cuh"
 #include "kernels/device/fragments.h"
 #include "kernels/device/mma.cuh"
-#include "kernels/device/quantize_exactly.cuh"
 #include "kernels/device/quantize_pieces.h"
+#include "kernels/device/quantize_ring.cuh"
 
 namespace svdlab::device {
 
@@ -37,20 +36,20 @@ class Quantizer {
   __device__ Quantizer(const QuantizeParameters& p, uint8_t* memory)
       : p_(p),
         memory_(memory),
-        rows_(*reinterpret_cast<RowStatistics*>(memory + kStages * p.stage_bytes)),
+        rows_(*reinterpret_cast<RowStatistics*>(memory + quantize_stages(kTiles) * p.stage_bytes)),
         piece_(blockIdx.x % p.pieces),
         lane_(threadIdx.x % 32),
         local_row_(threadIdx.x / 4),
         block_row_(static_cast<int>(blockIdx.x / p.pieces) * kQuantizeRows),
         row_(block_row_ + local_row_),
-        first_(piece_begin(p.groups, piece_, p.pieces)),
-        last_(piece_begin(p.groups, piece_ + 1, p.pieces)),
+        ring_(p, memory, block_row_, piece_begin(p.groups, piece_, p.pieces),
+              piece_begin(p.groups, piece_ + 1, p.pieces)),
         codes_(p.codes + row_ * p.code_stride + (p.layout == CodeLayout::kNibbles ? 8 : 16) * (lane_ % 4)) {}
 
   __device__ void run() {
     if (kStep && p_.step == InputStep::kLayerNormModulate) find_moments();
     if constexpr (kPerToken) find_token_scale();
-    for_groups([&](int g, uint8_t* stage) {
+    ring_.for_groups([&](int g, uint8_t* stage) {
       SliceRow x = row_of(stage);
       if constexpr (kStep) {
         apply_step(x, stage);
@@ -68,105 +67,10 @@ class Quantizer {
 
  private:
   static constexpr bool kPerToken = kKind == QuantizeKind::kInt8;
-  static constexpr int kStages = quantize_stages(kTiles);
   static constexpr int kWarpTiles = kTiles / 2;  // of 8 ranks
 
   __device__ int column(int g) const { return 64 * g + 16 * (lane_ % 4); }
   __device__ bool has_row() const { return row_ < p_.rows; }
-
-  // What a thread copies of a group; all of it moves on with the group. Rows beyond the last are the last.
-  struct Source {
-    const uint16_t* x[kQuantizeRows / kCopiedRows];
-    const uint16_t *down, *down_low;
-    const uint16_t* modulation;  // or nullptr
-    int to;
-  };
-
-  __device__ Source source() const {
-    const int first = threadIdx.x / 8, byte = 16 * (threadIdx.x % 8), column = 64 * first_ + byte / 2;
-    const int row = min(first, p_.rank - 1);
-    Source s{.down = p_.down + row * p_.down_stride + column,
-             .down_low = p_.down_low + row * p_.down_low_stride + column,
-             .to = swizzle_128(first, byte)};
-#pragma unroll
-    for (int i = 0; i < kQuantizeRows / kCopiedRows; ++i)
-      s.x[i] = p_.x + min(block_row_ + first + i * kCopiedRows, p_.rows - 1) * p_.x_stride + column;
-    const int t = threadIdx.x;
-    if (kStep && p_.step == InputStep::kLayerNormModulate && t >= 32 && t < 48) {
-      s.modulation = (t < 40 ? p_.modulation.scale : p_.modulation.shift) + 64 * first_ + 8 * (t % 8);
-    }
-    return s;
-  }
-
-  // Starts the copies of a group to `stage`.
-  __device__ void fetch(Source& s, uint8_t* stage) const {
-    uint8_t* factors = stage + StagePlaces::kFactors + s.to;
-#pragma unroll
-    for (int i = 0; i < kQuantizeRows / kCopiedRows; ++i)
-      copy_async<16>(stage + s.to + kStageRowBytes * kCopiedRows * i, s.x[i], true);
-#pragma unroll
-    for (int i = 0; i < 8 * kTiles; i += kCopiedRows)
-      copy_async<16>(factors + kStageRowBytes * i, s.down + factor_step(i) * p_.down_stride, true);
-    if (kStep && s.modulation)
-      copy_async<16>(stage + StagePlaces::kModulation + 16 * (threadIdx.x % 16), s.modulation, true);
-    if (kTiles > 0 && p_.down_low)
-#pragma unroll
-      for (int i = 0; i < 8 * kTiles; i += kCopiedRows)
-        copy_async<16>(factors + kStageRowBytes * (8 * kTiles + i),
-                       s.down_low + factor_step(i) * p_.down_low_stride, true);
-#pragma unroll
-    for (const uint16_t*& x : s.x) x += 64;
-    s.down += 64, s.down_low += 64;
-    if (kStep && s.modulation) s.modulation += 64;
-  }
-
-  // Rows of a factor from the thread's first one to that `i` further on; those beyond the last are the last,
-  // copied for nobody.
-  __device__ int factor_step(int i) const {
-    const int first = threadIdx.x / 8;
-    return i == 0 ? 0 : min(first + i, p_.rank - 1) - min(first, p_.rank - 1);
-  }
-
-  // A thread's divisor of group g: of 64 threads.
-  __device__ float divisor(int g) const {
-    return p_.divide_by && threadIdx.x < 64 && g < last_ ? __ldg(p_.divide_by + 64 * g + threadIdx.x) : 1.0f;
-  }
-  __device__ void keep_inverse(float divisor, uint8_t* stage) const {
-    if (threadIdx.x < 64)
-      reinterpret_cast<float*>(stage + StagePlaces::kInverses)[threadIdx.x] = safe_inverse(divisor);
-  }
-
-  // body(group, stage) for the groups of the range, in order, with all threads of the block. Copies are
-  // kStages - 1 groups ahead; a divisor is read with them and inverted a group later, when it has come.
-  template <class Body>
-  __device__ __forceinline__ void for_groups(Body body) {
-    Source from = source();
-    float coming = 1.0f;
-#pragma unroll
-    for (int i = 0; i < kStages - 1; ++i) {
-      uint8_t* stage = memory_ + i * p_.stage_bytes;
-      if (first_ + i < last_) fetch(from, stage);
-      copy_async_commit();
-      keep_inverse(divisor(first_ + i), stage);
-    }
-    int now = 0;
-    for (int g = first_; g < last_; ++g) {
-      copy_async_wait<kStages - 2>();
-      __syncthreads();
-      const int unused = stage_before(now);
-      if (g > first_) keep_inverse(coming, memory_ + stage_before(unused));
-      coming = divisor(g + kStages - 1);
-      if (g + kStages - 1 < last_) fetch(from, memory_ + unused);
-      copy_async_commit();
-      body(g, memory_ + now);
-      now = now == (kStages - 1) * p_.stage_bytes ? 0 : now + p_.stage_bytes;
-    }
-    __syncthreads();
-  }
-
-  __device__ int stage_before(int stage) const {
-    return stage == 0 ? (kStages - 1) * p_.stage_bytes : stage - p_.stage_bytes;
-  }
 
   // Where the lane's 16 columns of its row lie in a stage: half 0, half 1.
   __device__ int place(int half) const { return swizzle_128(local_row_, 32 * (lane_ % 4) + 16 * half); }
@@ -302,7 +206,7 @@ class Quantizer {
 
   __device__ void find_moments() {
     Moments m;
-    for_groups([&](int, const uint8_t* stage) {
+    ring_.for_groups([&](int, const uint8_t* stage) {
       const SliceRow x = row_of(stage);
       float mean = 0, squares = 0;
 #pragma unroll
@@ -347,7 +251,7 @@ class Quantizer {
 
   __device__ void find_token_scale() {
     float amax = 0;
-    for_groups([&](int g, const uint8_t* stage) {
+    ring_.for_groups([&](int g, const uint8_t* stage) {
       SliceRow x = row_of(stage);
       if constexpr (kStep) apply_step(x, stage);
       if (p_.divide_by) unusual_ |= has_unusual_divisor(stage);
@@ -384,7 +288,7 @@ class Quantizer {
     cluster_barrier(p_.pieces);
     if constexpr (kTiles > 0) add_sums();
     if (p_.row_powers) find_powers();
-    cluster_barrier(p_.pieces);  // no block leaves while another reads its memory
+    cluster_rendezvous(p_.pieces);  // no block leaves while another reads its memory
   }
 
   // The pieces in their order, each block for its share of the rows.
@@ -427,7 +331,8 @@ class Quantizer {
   const QuantizeParameters& p_;
   uint8_t* const memory_;
   RowStatistics& rows_;
-  const int piece_, lane_, local_row_, block_row_, row_, first_, last_;
+  const int piece_, lane_, local_row_, block_row_, row_;
+  QuantizeRing<kTiles, kStep> ring_;
   uint8_t* const codes_;  // of the lane's columns in group 0
   float sums_[kTiles > 0 ? kWarpTiles : 1][4] = {};
   float row_max_ = 0, mean_ = 0, deviation_ = 1, token_scale_ = 1;

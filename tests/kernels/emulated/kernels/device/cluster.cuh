@@ -11,6 +11,8 @@ inline void cluster_barrier(unsigned blocks) {
   emulated::wait(blocks > 1 ? emulated::cluster_barrier_state : emulated::current->block->barrier);
 }
 
+inline void cluster_rendezvous(unsigned blocks) { cluster_barrier(blocks); }
+
 /// The place of *p in the shared memory of another block of the cluster.
 template <class T>
 T* place_in_block(T* p, unsigned rank) {

@@ -32,7 +32,7 @@ struct RowStatistics {
 template <HalfType kType, int kTiles, QuantizeKind kKind, bool kStep>
 class Quantizer {
  public:
-  /// @param memory  quantize_shared_bytes of them, aligned to 128.
+  /// @param memory  the stages of the ring, then RowStatistics; aligned to 128 bytes.
   __device__ Quantizer(const QuantizeParameters& p, uint8_t* memory)
       : p_(p),
         memory_(memory),

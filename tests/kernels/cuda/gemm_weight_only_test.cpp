@@ -24,7 +24,7 @@ void expect_oracle(const WeightOnlyShape& shape) {
 }
 
 TEST_F(GemmWeightOnlyGpu, SmallProblems) {
-  constexpr int64_t kSizes[][2] = {{256, 64}, {1536, 256}, {256, 1024}, {264, 320}};
+  constexpr int64_t kSizes[][2] = {{256, 64}, {1536, 256}, {256, 1024}, {264, 320}, {72, 3136}};
   int turn = 0;
   for (const int64_t m : {1, 2, 7, 8, 15, 16, 17, 44, 129})
     for (const auto& [n, k] : kSizes)

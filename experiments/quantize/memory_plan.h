@@ -14,11 +14,13 @@ struct MemoryPlan {
   int gpus = 0;
   int64_t per_gpu_worker = 0;  ///< bytes of GPU memory; the largest job_gpu_memory()
 
-  int64_t bytes() const { return workers * per_worker + kConstant; }
+  int64_t bytes() const { return workers * per_worker + constant(); }
+  int64_t constant() const { return kConstant + (gpus > 0 ? kGpuLibraries : 0); }
   /// Of the memory of each GPU, as far as tensors take it.
   int64_t gpu_bytes() const { return gpus == 0 ? 0 : (workers + gpus - 1) / gpus * per_gpu_worker; }
 
-  static constexpr int64_t kConstant = int64_t{1} << 30;  ///< program, libraries, graph
+  static constexpr int64_t kConstant = int64_t{1} << 30;      ///< program, libraries, graph
+  static constexpr int64_t kGpuLibraries = int64_t{2} << 30;  ///< what CUDA keeps on the CPU's side
 };
 
 /// What a run asks for.

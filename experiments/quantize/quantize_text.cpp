@@ -42,7 +42,7 @@ void print_plan(const Graph& graph, const QuantizePlan& plan, const MemoryPlan& 
             << std::count(finished.begin(), finished.end(), '1') << " of them finished; largest "
             << memory.largest << "\nmemory  at most " << bytes_text(memory.bytes()) << " anonymous"
             << (ranks > 1 ? concat(" in each of ", ranks, " processes") : "") << ": " << memory.workers
-            << " x " << bytes_text(memory.per_worker) << " + " << bytes_text(MemoryPlan::kConstant) << " ("
+            << " x " << bytes_text(memory.per_worker) << " + " << bytes_text(memory.constant()) << " ("
             << bytes_text(available_bytes()) << " available)\n"
             << gpu_text(memory) << "disk    at most " << bytes_text(all) << " in " << out << ", "
             << bytes_text(open) << " of them still to write (" << bytes_text(free) << " free)\n"

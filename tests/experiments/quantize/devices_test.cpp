@@ -65,6 +65,7 @@ TEST(MemoryPlan, CountsCopiesOfRotatedGramsRangesAndGpus) {
             4 * (8 * 1'000'000 + 3'750'000));
   const MemoryPlan plan = plan_memory(graph, {job(plain), job(plain), job(plain)}, request);
   EXPECT_EQ(plan.workers, 3);
+  EXPECT_EQ(plan.bytes(), 3 * least + (int64_t{3} << 30));
   EXPECT_EQ(plan.gpu_bytes(), 2 * job_gpu_memory(graph, job(plain), request))
       << "two workers on one of two GPUs";
 }

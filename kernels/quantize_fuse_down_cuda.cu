@@ -6,10 +6,8 @@ namespace {
 
 using namespace device;
 
-constexpr int blocks_of(int tiles) { return tiles <= 4 ? 4 : tiles == 8 ? 3 : 2; }  // on a multiprocessor
-
 template <HalfType kType, int kTiles, QuantizeKind kKind, bool kStep>
-__global__ __launch_bounds__(kQuantizeThreads, blocks_of(kTiles)) void quantize_kernel(
+__global__ __launch_bounds__(kQuantizeThreads, quantize_blocks(kTiles, false)) void quantize_kernel(
     const __grid_constant__ QuantizeParameters p) {
 #if !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 800
   extern __shared__ __align__(128) uint8_t memory[];
@@ -18,26 +16,34 @@ __global__ __launch_bounds__(kQuantizeThreads, blocks_of(kTiles)) void quantize_
 }
 
 template <HalfType kType, int kTiles, QuantizeKind kKind>
-void start(QuantizeParameters p, Launch how) {
+void start(QuantizeParameters p, cudaStream_t stream) {
+  const bool clusters = device_attribute(cudaDevAttrComputeCapabilityMajor) >= 9;
+  p.pieces = clusters ? quantize_pieces(p.rows, p.groups, quantize_blocks(kTiles, p.down_low)) : 1;
   p.stage_bytes = StagePlaces::kFactors + (p.down_low ? 2 : 1) * 8 * kTiles * kStageRowBytes;
-  how.shared_bytes = quantize_stages(kTiles) * p.stage_bytes + sizeof(RowStatistics);
+  const unsigned row_blocks = (p.rows + kQuantizeRows - 1) / kQuantizeRows;
+  const Launch how{.grid = dim3(row_blocks * p.pieces),
+                   .block = dim3(kQuantizeThreads),
+                   .shared_bytes = quantize_stages(kTiles) * p.stage_bytes + sizeof(RowStatistics),
+                   .cluster = static_cast<unsigned>(p.pieces),
+                   .balanced = true,
+                   .stream = stream};
   if (p.step == InputStep::kNone) return launch(how, quantize_kernel<kType, kTiles, kKind, false>, p);
   launch(how, quantize_kernel<kType, kTiles, kKind, true>, p);
 }
 
 template <HalfType kType, QuantizeKind kKind>
-void start(const QuantizeParameters& p, const Launch& how) {
-  if (p.rank == 0) return start<kType, 0, kKind>(p, how);
-  if (p.rank <= 32) return start<kType, 4, kKind>(p, how);
-  if (p.rank <= 64) return start<kType, 8, kKind>(p, how);
-  start<kType, 16, kKind>(p, how);
+void start(const QuantizeParameters& p, cudaStream_t stream) {
+  if (p.rank == 0) return start<kType, 0, kKind>(p, stream);
+  if (p.rank <= 32) return start<kType, 4, kKind>(p, stream);
+  if (p.rank <= 64) return start<kType, 8, kKind>(p, stream);
+  start<kType, 16, kKind>(p, stream);
 }
 
 template <HalfType kType>
-void start(const QuantizeParameters& p, const Launch& how, NumberFormat format) {
-  if (format == NumberFormat::kFp4E2M1) return start<kType, QuantizeKind::kE2M1>(p, how);
-  if (format == NumberFormat::kInt8) return start<kType, QuantizeKind::kInt8>(p, how);
-  start<kType, QuantizeKind::kInteger4>(p, how);
+void start(const QuantizeParameters& p, cudaStream_t stream, NumberFormat format) {
+  if (format == NumberFormat::kFp4E2M1) return start<kType, QuantizeKind::kE2M1>(p, stream);
+  if (format == NumberFormat::kInt8) return start<kType, QuantizeKind::kInt8>(p, stream);
+  start<kType, QuantizeKind::kInteger4>(p, stream);
 }
 
 }  // namespace
@@ -45,12 +51,10 @@ void start(const QuantizeParameters& p, const Launch& how, NumberFormat format) 
 void quantize_fuse_down_cuda(const QuantizeFuseDown& op, Stream stream) {
   const QuantizeTarget& t = op.target;
   const int groups = static_cast<int>(op.x.cols() / 64);
-  const bool clusters = device_attribute(cudaDevAttrComputeCapabilityMajor) >= 9;
   const QuantizeParameters p{.x = op.x.bits.data,
                              .x_stride = op.x.bits.row_stride,
                              .rows = static_cast<int>(op.x.rows()),
                              .groups = groups,
-                             .pieces = clusters ? quantize_pieces(op.x.rows(), groups) : 1,
                              .step = op.step,
                              .modulation = op.modulation,
                              .layout = t.codes.layout,
@@ -70,16 +74,11 @@ void quantize_fuse_down_cuda(const QuantizeFuseDown& op, Stream stream) {
                              .low_rank = t.low_rank.data,
                              .low_rank_stride = t.low_rank.row_stride,
                              .continues = op.continues};
-  const unsigned row_blocks = (p.rows + kQuantizeRows - 1) / kQuantizeRows;
-  const Launch how{.grid = dim3(row_blocks * p.pieces),
-                   .block = dim3(kQuantizeThreads),
-                   .cluster = static_cast<unsigned>(p.pieces),
-                   .balanced = true,
-                   .stream = static_cast<cudaStream_t>(stream.handle)};
+  const auto handle = static_cast<cudaStream_t>(stream.handle);
   if (op.x.type == HalfType::kBf16)
-    start<HalfType::kBf16>(p, how, t.spec.format);
+    start<HalfType::kBf16>(p, handle, t.spec.format);
   else
-    start<HalfType::kFp16>(p, how, t.spec.format);
+    start<HalfType::kFp16>(p, handle, t.spec.format);
 }
 
 int64_t quantize_fuse_down_workspace_cuda(const QuantizeFuseDown&) { return 0; }

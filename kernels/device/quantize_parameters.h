@@ -22,7 +22,7 @@ struct QuantizeParameters {
   float *row_powers, *low_rank;
   int64_t low_rank_stride;
   bool continues;
-  int stage_bytes;  // of the ring; set where the kernel is started
+  int stage_bytes;  // of the ring; set, like pieces, where the kernel is started
 };
 
 }  // namespace svdlab::device

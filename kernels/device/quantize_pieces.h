@@ -28,16 +28,18 @@ struct StagePlaces {
 /// Stages of the ring of a kernel for ranks up to 8 * tiles.
 SVDLAB_HD constexpr int quantize_stages(int tiles) { return tiles <= 4 ? 4 : 3; }
 
-/// Clusters of so many blocks that an H200 runs at a time, a few less than four blocks on each of its 132
-/// multiprocessors make, since a cluster does not leave its part of the chip.
-SVDLAB_HD constexpr int64_t resident_clusters_of(int pieces) { return 510 / pieces; }
+/// Blocks that a multiprocessor of an H200 holds of that kernel, by its registers and shared memory.
+SVDLAB_HD constexpr int quantize_blocks(int tiles, bool two_factors) {
+  return tiles <= 4 ? (tiles > 0 && two_factors ? 3 : 4) : tiles <= 8 ? 3 : 2;
+}
 
 /// A function of the shape alone, since the order of the low-rank sum follows from it. A wave of clusters
-/// costs as much as about two groups more.
-inline int quantize_pieces(int64_t rows, int64_t groups) {
-  const int64_t row_blocks = (rows + kQuantizeRows - 1) / kQuantizeRows;
+/// costs as much as its groups and about two more; it has a few blocks less than 132 multiprocessors hold,
+/// since a cluster does not leave its part of the chip.
+inline int quantize_pieces(int64_t rows, int64_t groups, int blocks) {
+  const int64_t row_blocks = (rows + kQuantizeRows - 1) / kQuantizeRows, room = blocks * 132 - 18;
   const auto cost = [&](int pieces) {
-    const int64_t at_once = resident_clusters_of(pieces);
+    const int64_t at_once = room / pieces;
     return (row_blocks + at_once - 1) / at_once * ((groups + pieces - 1) / pieces + 2);
   };
   int best = 1;

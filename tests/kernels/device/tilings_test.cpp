@@ -30,15 +30,22 @@ TEST(ExactTiling, ClustersOfTwoWhereTheChannelsAllowIt) {
 
 TEST(QuantizePieces, RangesMeetAndNoneIsEmpty) {
   for (const int64_t rows : {1, 64, 1000, 4608, 100000})
-    for (int groups = 1; groups < 260; ++groups) {
-      const int pieces = quantize_pieces(rows, groups);
-      EXPECT_TRUE(pieces >= 1 && pieces <= kMaxPieces) << pieces;
-      EXPECT_EQ(piece_begin(groups, 0, pieces), 0);
-      EXPECT_EQ(piece_begin(groups, pieces, pieces), groups);
-      for (int p = 0; p < pieces; ++p)
-        EXPECT_GE(piece_begin(groups, p + 1, pieces) - piece_begin(groups, p, pieces), pieces > 1 ? 2 : 1);
-    }
-  EXPECT_EQ(quantize_pieces(4608, 48), 7);  // one wave
+    for (const int blocks : {2, 3, 4})
+      for (int groups = 1; groups < 260; ++groups) {
+        const int pieces = quantize_pieces(rows, groups, blocks);
+        ASSERT_TRUE(pieces >= 1 && pieces <= kMaxPieces) << pieces;
+        EXPECT_EQ(piece_begin(groups, 0, pieces), 0);
+        EXPECT_EQ(piece_begin(groups, pieces, pieces), groups);
+        for (int p = 0; p < pieces; ++p)
+          EXPECT_GE(piece_begin(groups, p + 1, pieces) - piece_begin(groups, p, pieces), pieces > 1 ? 2 : 1);
+      }
+}
+
+// FLUX's 4608 rows are 72 blocks: one wave.
+TEST(QuantizePieces, FillTheMultiprocessorsOnce) {
+  EXPECT_EQ(quantize_pieces(4608, 48, quantize_blocks(4, false)), 7);
+  EXPECT_EQ(quantize_pieces(4608, 48, quantize_blocks(8, false)), 5);
+  EXPECT_EQ(quantize_pieces(4608, 48, quantize_blocks(16, false)), 3);
 }
 
 }  // namespace

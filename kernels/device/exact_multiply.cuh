@@ -28,6 +28,7 @@ class ExactMultiply {
 #pragma unroll
       for (float& sum : self.sums) sum = 0.0f;
       multiply(self, cursor);
+      flush(self);
       epilogue.finish(self, at, channels, low_rank_parity);
     }
     if (self.thread == 0) stores_have_read();
@@ -57,7 +58,10 @@ class ExactMultiply {
     int step = 0;
     for (; step + kExactCallStages <= tiles_.steps; step += kExactCallStages)
       multiply_stages<kExactCallStages>(self, cursor);
-    for (; step < tiles_.steps; ++step) multiply_stages<1>(self, cursor);
+    for (; step < tiles_.steps; ++step) {
+      multiply_stages<1>(self, cursor);
+      if ((step + 1) % (kExactFlushGroups / 2) == 0) flush(self);
+    }
   }
 
   // The product of the next group is under way while that of the last gets its scales. None runs on into the
@@ -98,7 +102,7 @@ class ExactMultiply {
       pin(product[i % 2]);
       promote(self, product[i % 2], scales);
       if (i % 2 == 1) release(&shared_.empty[slots[i / 2]], self.lane);
-      if ((i + 1) % kExactFlushGroups == 0 || i + 1 == kGroups) flush(self);
+      if ((i + 1) % kExactFlushGroups == 0) flush(self);
     }
   }
 

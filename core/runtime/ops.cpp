@@ -79,7 +79,7 @@ Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v) {
 #if SVDLAB_TORCH_AT_LEAST(2, 1)
   if (q.is_cuda()) {
     // With gradients flash attention serves instead: cuDNN's backward fails on 260 tokens of 64 channels
-    // (torch 2.11, sm_90). Without, cuDNN is the faster by two thirds.
+    // (torch 2.11, sm_90). Without, torch chooses.
     const bool gradients =
         at::GradMode::is_enabled() && (q.requires_grad() || k.requires_grad() || v.requires_grad());
     at::globalContext().setSDPUseCuDNN(!gradients);

@@ -4,7 +4,6 @@
 #include "kernels/dequantize_matrix.h"
 #include "kernels/gemm_quantized.h"
 #include "kernels/gemm_weight_only.h"
-#include "kernels/gemm_wgmma.cuh"
 #include "kernels/gptq_block.h"
 #include "kernels/quantize_fuse_down.h"
 #include "kernels/quantize_matrix.h"
@@ -37,8 +36,6 @@ void quantize_fuse_down_cuda(const QuantizeFuseDown&, Stream) { unsupported("qua
 int64_t quantize_fuse_down_workspace_cuda(const QuantizeFuseDown&) { unsupported("quantize_fuse_down"); }
 void gemm_quantized_cuda(const GemmQuantized&, MainLoop, Stream) { unsupported("gemm_quantized"); }
 int64_t gemm_quantized_workspace_cuda(const GemmQuantized&, MainLoop) { unsupported("gemm_quantized"); }
-void gemm_wgmma_cuda(const GemmQuantized&, MainLoop, void*, Stream, int) { unsupported("gemm_quantized"); }
-int64_t gemm_wgmma_workspace(const GemmQuantized&) { unsupported("gemm_quantized"); }
 void gemm_weight_only_cuda(const GemmWeightOnly&, Stream) { unsupported("gemm_weight_only"); }
 float quantize_matrix_cuda(MatrixView<const float>, const float*, const QuantizeSpec&, MatrixView<uint8_t>,
                            MatrixView<float>, Stream) {

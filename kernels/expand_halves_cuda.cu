@@ -10,13 +10,13 @@ namespace {
 
 using namespace device;
 
-constexpr int kThreads = 256, kRows = 4;  // of a thread, all under way at once
+constexpr int kThreads = 256;
 
 struct Parameters {
   const uint8_t *codes, *scales;
   int64_t code_stride, scale_stride;
   uint16_t* out;
-  int rows, row_step, blocks;  // blocks of 64 columns
+  int rows, blocks;  // blocks of 64 columns
 };
 
 __device__ __half2 halves(uint32_t bits) {
@@ -25,72 +25,50 @@ __device__ __half2 halves(uint32_t bits) {
   return out;
 }
 
-// What places 8 q .. 8 q + 7 of a block are made of.
-template <bool kE2M1>
-struct Source {
-  uint4 low, high;
-  uint32_t scales;
-
-  __device__ void load(const Parameters& p, int64_t row, int block, int q) {
-    const uint8_t* from = p.codes + row * p.code_stride + (kE2M1 ? 32 * block : 64 * block + 32 * (q / 4));
-    low = __ldg(reinterpret_cast<const uint4*>(from));
-    high = __ldg(reinterpret_cast<const uint4*>(from) + 1);
-    if constexpr (kE2M1)
-      scales = __ldg(reinterpret_cast<const uint32_t*>(p.scales + row * p.scale_stride + 4 * block));
-  }
-
-  __device__ uint4 halves_at(int q) const {
-    __half2 out[4];
-    if constexpr (kE2M1)
-      of_e2m1(q, out);
-    else
-      of_int8(q, out);
-    uint4 words;
-    memcpy(&words, out, 16);
-    return words;
-  }
-
- private:
-  // See nibble_column.
-  __device__ void of_e2m1(int q, __half2 (&out)[4]) const {
-    const bool second = q / 4 == 1;
-    const uint32_t words[4] = {second ? low.y : low.x, second ? low.w : low.z, second ? high.y : high.x,
-                               second ? high.w : high.z};
+// Places 8 q .. 8 q + 7 of a block: see nibble_column.
+__device__ void expand_e2m1(const Parameters& p, int64_t row, int block, int q, __half2 (&out)[4]) {
+  const uint8_t* codes = p.codes + row * p.code_stride + 32 * block;
+  const uint4 low = __ldg(reinterpret_cast<const uint4*>(codes)),
+              high = __ldg(reinterpret_cast<const uint4*>(codes) + 1);
+  const uint32_t scales =
+      __ldg(reinterpret_cast<const uint32_t*>(p.scales + row * p.scale_stride + 4 * block));
+  const bool second = q / 4 == 1;
+  const uint32_t words[4] = {second ? low.y : low.x, second ? low.w : low.z, second ? high.y : high.x,
+                             second ? high.w : high.z};
 #pragma unroll
-    for (int c = 0; c < 4; ++c) {
-      const __half_raw scale = __nv_cvt_fp8_to_halfraw(static_cast<uint8_t>(scales >> 8 * c), __NV_E4M3);
-      out[c] = __hmul2(halves(e2m1_as_half2(words[c], q % 4)),
-                       __half2half2(__hmul(__half(scale), __float2half(kE4M3HalfLift))));
-    }
+  for (int c = 0; c < 4; ++c) {
+    const __half_raw scale = __nv_cvt_fp8_to_halfraw(static_cast<uint8_t>(scales >> 8 * c), __NV_E4M3);
+    out[c] = __hmul2(halves(e2m1_as_half2(words[c], q % 4)),
+                     __half2half2(__hmul(__half(scale), __float2half(kE4M3HalfLift))));
   }
+}
 
-  // See fragment_column.
-  __device__ void of_int8(int q, __half2 (&out)[4]) const {
-    const uint32_t lows[4] = {low.x, low.y, low.z, low.w}, highs[4] = {high.x, high.y, high.z, high.w};
+// The same for fragment_column.
+__device__ void expand_int8(const Parameters& p, int64_t row, int block, int q, __half2 (&out)[4]) {
+  const auto* codes =
+      reinterpret_cast<const uint4*>(p.codes + row * p.code_stride + 64 * block + 32 * (q / 4));
+  const uint4 low = __ldg(codes), high = __ldg(codes + 1);
+  const uint32_t lows[4] = {low.x, low.y, low.z, low.w}, highs[4] = {high.x, high.y, high.z, high.w};
 #pragma unroll
-    for (int c = 0; c < 4; ++c)
-      out[c] = __hsub2(halves(int8_plus_excess(lows[c], highs[c], q % 4)), __float2half2_rn(kInt8Excess));
-  }
-};
+  for (int c = 0; c < 4; ++c)
+    out[c] = __hsub2(halves(int8_plus_excess(lows[c], highs[c], q % 4)), __float2half2_rn(kInt8Excess));
+}
 
 // Eight threads make a block of 64 columns, 16 bytes each.
 template <bool kE2M1>
 __global__ __launch_bounds__(kThreads) void expand_kernel(const __grid_constant__ Parameters p) {
-  const int index = blockIdx.x * kThreads + threadIdx.x, q = threadIdx.x % 8;
-  const int first = index / 8 / p.blocks, block = index / 8 % p.blocks;
-  if (first >= p.row_step) return;
-  Source<kE2M1> sources[kRows];
-#pragma unroll
-  for (int i = 0; i < kRows; ++i) {
-    const int row = first + i * p.row_step;
-    if (row < p.rows) sources[i].load(p, row, block, q);
-  }
-#pragma unroll
-  for (int i = 0; i < kRows; ++i) {
-    const int64_t row = first + i * p.row_step;
-    if (row < p.rows)
-      *reinterpret_cast<uint4*>(p.out + (row * p.blocks + block) * 64 + 8 * q) = sources[i].halves_at(q);
-  }
+  const int64_t index = static_cast<int64_t>(blockIdx.x) * kThreads + threadIdx.x, blocks = index / 8;
+  const int64_t row = blocks / p.blocks;
+  const int block = static_cast<int>(blocks % p.blocks), q = threadIdx.x % 8;
+  if (row >= p.rows) return;
+  __half2 out[4];
+  if constexpr (kE2M1)
+    expand_e2m1(p, row, block, q, out);
+  else
+    expand_int8(p, row, block, q, out);
+  uint4 words;
+  memcpy(&words, out, 16);
+  *reinterpret_cast<uint4*>(p.out + (row * p.blocks + block) * 64 + 8 * q) = words;
 }
 
 }  // namespace
@@ -102,9 +80,8 @@ void expand_halves_cuda(const PackedMatrix& a, uint16_t* out, Stream stream) {
                      .scale_stride = a.scale_stride,
                      .out = out,
                      .rows = static_cast<int>(a.rows),
-                     .row_step = static_cast<int>((a.rows + kRows - 1) / kRows),
                      .blocks = static_cast<int>(a.cols / 64)};
-  const int64_t threads = p.row_step * (a.cols / 8);
+  const int64_t threads = a.rows * (a.cols / 8);
   const Launch how{.grid = dim3(static_cast<unsigned>((threads + kThreads - 1) / kThreads)),
                    .block = dim3(kThreads),
                    .stream = static_cast<cudaStream_t>(stream.handle)};

@@ -46,10 +46,9 @@ __global__ __launch_bounds__(kPlainThreads, 1) void plain_kernel(const __grid_co
 
 // Blocks that stay for all tiles: no more than the device holds at once, or the last ones would start when
 // the others are done.
-template <PlainKind kKind, int kTokens>
+template <PlainKind kKind, int kTokens, int kCluster>
 void start(const PlainParameters& p, cudaStream_t stream) {
-  using Shape = PlainShape<kKind, kTokens>;
-  constexpr int kCluster = Shape::kCluster;
+  using Shape = PlainShape<kKind, kTokens, kCluster>;
   const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount);
   Launch how{.grid = dim3(static_cast<unsigned>(multiprocessors / kCluster * kCluster)),
              .block = dim3(kPlainThreads),
@@ -63,18 +62,13 @@ void start(const PlainParameters& p, cudaStream_t stream) {
 }
 
 template <PlainKind kKind>
-void start(const PlainParameters& p, int tokens, cudaStream_t stream) {
-  switch (tokens) {
-    case 128:
-      return start<kKind, 128>(p, stream);
-    case 192:
-      return start<kKind, 192>(p, stream);
-    case 224:
-      return start<kKind, 224>(p, stream);
-    case 256:
-      return start<kKind, 256>(p, stream);
-  }
-  throw Error(Errc::kUnexpected, concat("wgmma loops: no kernel for tiles of ", tokens, " tokens"));
+void start(const PlainParameters& p, PlainTiling tiling, cudaStream_t stream) {
+  if (tiling.tokens == 256 && tiling.cluster == 2) return start<kKind, 256, 2>(p, stream);
+  if (tiling.tokens == 224 && tiling.cluster == 2) return start<kKind, 224, 2>(p, stream);
+  if (tiling.tokens == 192 && tiling.cluster == 2) return start<kKind, 192, 2>(p, stream);
+  if (tiling.tokens == 128 && tiling.cluster == 1) return start<kKind, 128, 1>(p, stream);
+  throw Error(Errc::kUnexpected, concat("wgmma loops: no kernel for tiles of ", tiling.tokens,
+                                        " tokens in clusters of ", tiling.cluster));
 }
 
 PlainKind kind_of(const GemmQuantized& op, MainLoop loop) {
@@ -94,27 +88,25 @@ CUtensorMap bytes_of(const PackedMatrix& m, int box_rows) {
       {.data = m.codes, .rows = m.rows, .cols = m.cols, .row_bytes = m.code_stride, .box_rows = box_rows});
 }
 
-CUtensorMap halves_of(const GemmQuantized& op, const void* expanded, int box_rows) {
-  return tensor_map({.type = CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
-                     .element_bytes = 2,
-                     .data = expanded,
-                     .rows = op.a.rows,
-                     .cols = op.a.cols,
-                     .row_bytes = 2 * op.a.cols,
-                     .box_rows = box_rows});
-}
-
-PlainParameters parameters(const GemmQuantized& op, PlainKind kind, int tokens, const void* expanded) {
+PlainParameters parameters(const GemmQuantized& op, PlainKind kind, PlainTiling tiling,
+                           const void* workspace) {
   const bool bytes = kind == PlainKind::kW8A8;
-  const int share = tokens / plain_cluster(tokens), groups = static_cast<int>(op.a.cols / 64);
-  PlainParameters p{.tokens = bytes ? bytes_of(op.a, share) : halves_of(op, expanded, share),
+  const int share = tiling.tokens / tiling.cluster, groups = static_cast<int>(op.a.cols / 64);
+  PlainParameters p{.tokens = bytes ? bytes_of(op.a, share)
+                                    : tensor_map({.type = CU_TENSOR_MAP_DATA_TYPE_FLOAT16,
+                                                  .element_bytes = 2,
+                                                  .data = workspace,
+                                                  .rows = op.a.rows,
+                                                  .cols = op.a.cols,
+                                                  .row_bytes = 2 * op.a.cols,
+                                                  .box_rows = share}),
                     .out = tensor_map({.type = CU_TENSOR_MAP_DATA_TYPE_UINT16,
                                        .element_bytes = 2,
                                        .data = op.out.bits.data,
                                        .rows = op.a.rows,
                                        .cols = op.w.rows,
                                        .row_bytes = 2 * op.out.bits.row_stride,
-                                       .box_rows = kPlainBoxTokens}),
+                                       .box_rows = kPlainOutTokens}),
                     .m = static_cast<int>(op.a.rows),
                     .n = static_cast<int>(op.w.rows),
                     .rank = static_cast<int>(op.low_rank.cols),
@@ -149,22 +141,28 @@ PlainParameters parameters(const GemmQuantized& op, PlainKind kind, int tokens, 
 
 }  // namespace
 
-void gemm_wgmma_cuda(const GemmQuantized& op, MainLoop loop, void* workspace, Stream stream, int tokens) {
+void gemm_wgmma_cuda(const GemmQuantized& op, MainLoop loop, PlainTiling tiling, void* workspace,
+                     Stream stream) {
   const PlainKind kind = kind_of(op, loop);
-  if (tokens == 0)
-    tokens = plain_tokens(op.a.rows, op.w.rows, op.a.cols * (kind == PlainKind::kW8A8 ? 1 : 2),
-                          device_attribute(cudaDevAttrMultiProcessorCount));
   if (kind != PlainKind::kW8A8) expand_halves_cuda(op.a, static_cast<uint16_t*>(workspace), stream);
-  const PlainParameters p = parameters(op, kind, tokens, workspace);
+  const PlainParameters p = parameters(op, kind, tiling, workspace);
   const auto handle = static_cast<cudaStream_t>(stream.handle);
   switch (kind) {
     case PlainKind::kW8A8:
-      return start<PlainKind::kW8A8>(p, tokens, handle);
+      return start<PlainKind::kW8A8>(p, tiling, handle);
     case PlainKind::kW4A8:
-      return start<PlainKind::kW4A8>(p, tokens, handle);
+      return start<PlainKind::kW4A8>(p, tiling, handle);
     case PlainKind::kNvfp4:
-      return start<PlainKind::kNvfp4>(p, tokens, handle);
+      return start<PlainKind::kNvfp4>(p, tiling, handle);
   }
+}
+
+void gemm_wgmma_cuda(const GemmQuantized& op, MainLoop loop, void* workspace, Stream stream) {
+  const int multiprocessors = device_attribute(cudaDevAttrMultiProcessorCount);
+  PlainTiling tiling = plain_tiling(op.a.rows, op.w.rows, multiprocessors);
+  // A stage takes as long with few tokens as with many when its weights are expanded.
+  if (kind_of(op, loop) != PlainKind::kW8A8 && tiling.cluster == 2) tiling.tokens = 256;
+  gemm_wgmma_cuda(op, loop, tiling, workspace, stream);
 }
 
 int64_t gemm_wgmma_workspace(const GemmQuantized& op) {

@@ -14,18 +14,8 @@ class PlainEpilogue {
   __device__ PlainEpilogue(const PlainParameters& p, Shared& shared, const PlainThread& self)
       : p_(p), shared_(shared), self_(self) {}
 
-  /// Before the product: loads what finish() needs.
-  __device__ void start(Tile at) {
-#pragma unroll
-    for (int h = 0; h < 2; ++h) {
-      const int channel = at.channel + self_.row() + 8 * h;
-      const bool inside = channel < p_.n;
-      factor_[h] = p_.factor;
-      if (inside && p_.weight_scale) factor_[h] *= __ldg(p_.weight_scale + channel);
-      if (inside && p_.channel_scale) factor_[h] *= __ldg(p_.channel_scale + channel);
-      bias_[h] = inside && p_.bias ? __ldg(p_.bias + channel) : 0.0f;
-    }
-    load_up(at, 0);
+  /// Before the product: brings what finish() multiplies the tokens by.
+  __device__ void start(Tile at) const {
     if (!p_.token_scale) return;
     for (int i = self_.thread; i < kTokens; i += 128)
       shared_.token_factor[self_.warpgroup][i] =
@@ -33,25 +23,32 @@ class PlainEpilogue {
   }
 
   template <class Sum>
-  __device__ void finish(const Sum (&sums)[kTokens / 2], Tile at, PlainCursor<Shape>& cursor) {
-    float y[kTokens / 2];
-    scale(sums, y);
-    for (int r = 0; r < p_.rank; r += 32, cursor.advance()) {
-      add_low_rank(y, cursor);
-      if (r + 32 < p_.rank) load_up(at, r + 32);
-    }
-    if (p_.out_type == HalfType::kBf16)
-      store<HalfType::kBf16>(y, at);
-    else
-      store<HalfType::kFp16>(y, at);
+  __device__ void finish(Sum (&sums)[kTokens / 2], Tile at, PlainCursor<Shape>& cursor) {
+    float y[kTokens / 2], bias[2];
+    scale(sums, y, bias, at);
+    for (int r = 0; r < p_.rank; r += 32, cursor.advance()) add_low_rank(y, at, r, cursor);
+#pragma unroll
+    for (int i = 0; i < kTokens / 2; ++i) y[i] += bias[i / 2 % 2];
+    store(y, at);
   }
 
  private:
   template <class Sum>
-  __device__ void scale(const Sum (&sums)[kTokens / 2], float (&y)[kTokens / 2]) const {
+  __device__ void scale(const Sum (&sums)[kTokens / 2], float (&y)[kTokens / 2], float (&bias)[2],
+                        Tile at) const {
+    float factor[2];
+#pragma unroll
+    for (int h = 0; h < 2; ++h) {
+      const int channel = at.channel + self_.row() + 8 * h;
+      const bool inside = channel < p_.n;
+      factor[h] = p_.factor;
+      if (inside && p_.weight_scale) factor[h] *= __ldg(p_.weight_scale + channel);
+      if (inside && p_.channel_scale) factor[h] *= __ldg(p_.channel_scale + channel);
+      bias[h] = inside && p_.bias ? __ldg(p_.bias + channel) : 0.0f;
+    }
     if constexpr (Shape::kKind == PlainKind::kNvfp4) {
 #pragma unroll
-      for (int i = 0; i < kTokens / 2; ++i) y[i] = fmaf(sums[i], factor_[i / 2 % 2], bias_[i / 2 % 2]);
+      for (int i = 0; i < kTokens / 2; ++i) y[i] = sums[i] * factor[i / 2 % 2];
       return;
     }
     named_barrier(1 + self_.warpgroup, 128);  // token_factor is complete
@@ -61,18 +58,17 @@ class PlainEpilogue {
       const float2 t = *reinterpret_cast<const float2*>(by_token + 8 * j);
 #pragma unroll
       for (int h = 0; h < 2; ++h) {
-        const int i = 4 * j + 2 * h;
-        y[i] = fmaf(static_cast<float>(sums[i]), t.x * factor_[h], bias_[h]);
-        y[i + 1] = fmaf(static_cast<float>(sums[i + 1]), t.y * factor_[h], bias_[h]);
+        y[4 * j + 2 * h] = static_cast<float>(sums[4 * j + 2 * h]) * (t.x * factor[h]);
+        y[4 * j + 2 * h + 1] = static_cast<float>(sums[4 * j + 2 * h + 1]) * (t.y * factor[h]);
       }
     }
   }
 
-  // 32 ranks. A low-rank activation becomes two bf16 numbers, which hold 16 of its bits, and so does `up`
-  // when it is fp16.
-  __device__ void add_low_rank(float (&y)[kTokens / 2], const PlainCursor<Shape>& cursor) const {
+  // Up to 32 ranks from r on. A low-rank activation becomes two bf16 numbers, which hold 16 of its bits, and
+  // so does `up` when it is fp16.
+  __device__ void add_low_rank(float (&y)[kTokens / 2], Tile at, int r, PlainCursor<Shape>& cursor) const {
     uint32_t high[2][4], rest[2][4];
-    split_up(high, rest);
+    load_up(high, rest, at.channel + self_.row(), r);
     barrier_wait(&shared_.full[cursor.slot], cursor.parity);
     uint8_t* tokens = shared_.stages[cursor.slot].tokens;
     if (threadIdx.x < kTokens) split_row(tokens, threadIdx.x);
@@ -99,33 +95,27 @@ class PlainEpilogue {
     release_stage<Shape>(&shared_.empty[cursor.slot], self_.lane);
   }
 
-  // Ranks r .. r + 31 of this thread's channels; 0 beyond the last.
-  __device__ void load_up(Tile at, int r) {
+  __device__ void load_up(uint32_t (&high)[2][4], uint32_t (&rest)[2][4], int row, int r) const {
 #pragma unroll
     for (int s = 0; s < 2; ++s)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        const int channel = at.channel + self_.row() + 8 * (i % 2),
-                  column = r + 16 * s + 2 * (self_.lane % 4) + 8 * (i / 2);
-        up_[s][i] = channel < p_.n && column < p_.rank
-                        ? __ldg(reinterpret_cast<const uint32_t*>(p_.up + channel * p_.up_stride + column))
-                        : 0u;
+        const int channel = row + 8 * (i % 2), column = r + 16 * s + 2 * (self_.lane % 4) + 8 * (i / 2);
+        high[s][i] = rest[s][i] = 0;
+        if (channel < p_.n && column < p_.rank)
+          high[s][i] = __ldg(reinterpret_cast<const uint32_t*>(p_.up + channel * p_.up_stride + column));
       }
-  }
-
-  __device__ void split_up(uint32_t (&high)[2][4], uint32_t (&rest)[2][4]) const {
+    if (p_.up_type == HalfType::kBf16) return;
 #pragma unroll
     for (int s = 0; s < 2; ++s)
 #pragma unroll
       for (int i = 0; i < 4; ++i) {
-        high[s][i] = up_[s][i], rest[s][i] = 0;
-        if (p_.up_type == HalfType::kBf16) continue;
-        const float2 v = unpack_halves<HalfType::kFp16>(up_[s][i]);
-        split_pair(v.x, v.y, high[s][i], rest[s][i]);
+        const float2 v = unpack_halves<HalfType::kFp16>(high[s][i]);
+        split(v.x, v.y, high[s][i], rest[s][i]);
       }
   }
 
-  static __device__ void split_pair(float a, float b, uint32_t& high, uint32_t& rest) {
+  static __device__ void split(float a, float b, uint32_t& high, uint32_t& rest) {
     high = pack_halves<HalfType::kBf16>(a, b);
     const float2 had = unpack_halves<HalfType::kBf16>(high);
     rest = pack_halves<HalfType::kBf16>(a - had.x, b - had.y);
@@ -139,10 +129,10 @@ class PlainEpilogue {
 #pragma unroll
     for (int i = 0; i < 4; ++i) {
       uint4 high, rest;
-      split_pair(in[2 * i].x, in[2 * i].y, high.x, rest.x);
-      split_pair(in[2 * i].z, in[2 * i].w, high.y, rest.y);
-      split_pair(in[2 * i + 1].x, in[2 * i + 1].y, high.z, rest.z);
-      split_pair(in[2 * i + 1].z, in[2 * i + 1].w, high.w, rest.w);
+      split(in[2 * i].x, in[2 * i].y, high.x, rest.x);
+      split(in[2 * i].z, in[2 * i].w, high.y, rest.y);
+      split(in[2 * i + 1].x, in[2 * i + 1].y, high.z, rest.z);
+      split(in[2 * i + 1].z, in[2 * i + 1].w, high.w, rest.w);
       *reinterpret_cast<uint4*>(tile + swizzle_128(row, 16 * i)) = high;
       *reinterpret_cast<uint4*>(tile + swizzle_128(row, 64 + 16 * i)) = rest;
     }
@@ -150,32 +140,26 @@ class PlainEpilogue {
 
   // What lies outside of the matrix is stored, too: the copy engine leaves it out, and every turn has a
   // store.
-  template <HalfType kType>
   __device__ void store(const float (&y)[kTokens / 2], Tile at) {
     const Place target = stmatrix_target(self_.lane);
     const int channel = at.channel + 64 * self_.warpgroup, byte = 2 * (16 * self_.warp + target.row);
-    constexpr bool kHalfTurn = kTokens % kPlainOutTokens != 0;  // the last of a tile
 #pragma unroll
     for (int first = 0; first < kTokens; first += kPlainOutTokens) {
       uint8_t* staging = shared_.out[self_.warpgroup][turn_];
       turn_ ^= 1;
-      if (self_.thread == 0)
-        first == 0 && kHalfTurn ? stores_before_have_read<1>() : stores_before_have_read<2>();
+      if (self_.thread == 0) stores_before_have_read<1>();
       named_barrier(1 + self_.warpgroup, 128);
       const uint32_t base = shared_address(staging);
 #pragma unroll
-      for (int i = 0; i < min(kPlainOutTokens, kTokens - first) / 16; ++i) {
+      for (int i = 0; i < kPlainOutTokens / 16; ++i) {
         const float* s = y + first / 2 + 8 * i;
-        store_transposed(base + swizzle_128(16 * i + target.col, byte), pack_halves<kType>(s[0], s[1]),
-                         pack_halves<kType>(s[2], s[3]), pack_halves<kType>(s[4], s[5]),
-                         pack_halves<kType>(s[6], s[7]));
+        store_transposed(base + swizzle_128(16 * i + target.col, byte), pack_halves(p_.out_type, s[0], s[1]),
+                         pack_halves(p_.out_type, s[2], s[3]), pack_halves(p_.out_type, s[4], s[5]),
+                         pack_halves(p_.out_type, s[6], s[7]));
       }
       fence_shared_for_engines();
       named_barrier(1 + self_.warpgroup, 128);
-      if (self_.thread == 0)
-#pragma unroll
-        for (int t = 0; t < min(kPlainOutTokens, kTokens - first); t += kPlainBoxTokens)
-          store_box(&p_.out, channel, at.token + first + t, staging + 128 * t);
+      if (self_.thread == 0) store_box(&p_.out, channel, at.token + first, staging);
     }
   }
 
@@ -183,8 +167,6 @@ class PlainEpilogue {
   Shared& shared_;
   const PlainThread& self_;
   int turn_ = 0;
-  float factor_[2], bias_[2];
-  uint32_t up_[2][4];
 };
 
 }  // namespace svdlab::device

@@ -3,8 +3,7 @@
 
 namespace svdlab::device {
 
-/// The feeding thread of a block: starts the copies of every stage, then of the low-rank
-/// activations.
+/// The feeding thread of a block: starts the copies of every stage, then of the low-rank activations.
 template <class Shape>
 class PlainFeed {
   using Shared = typename Shape::Shared;

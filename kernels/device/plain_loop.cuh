@@ -20,11 +20,10 @@ enum class PlainKind {
   kNvfp4,  ///< e2m1 codes times their scales are exact in fp16
 };
 
-inline constexpr int kPlainConsumers = 256, kPlainProducers = 128,
-                     kPlainThreads = kPlainConsumers + kPlainProducers;
+inline constexpr int kPlainConsumers = 256, kPlainThreads = kPlainConsumers + 128;
 inline constexpr int kPlainRowBytes = 128;   // of a stage: 128 columns of int8, 64 of fp16
 inline constexpr int kPlainMemory = 232448;  // bytes of shared memory that a block can have on sm_90
-inline constexpr int kPlainOutTokens = 64, kPlainBoxTokens = 32;  // that go out together, and in one copy
+inline constexpr int kPlainOutTokens = 32;   // tokens that are stored at a time
 
 struct PlainParameters {
   CUtensorMap tokens, weights, low_rank, out;  // weights: kW8A8 alone
@@ -60,10 +59,10 @@ struct PlainShared {
 /// What is fixed when a kernel is compiled. Blocks of a cluster have successive channel tiles of one token
 /// tile. The low-rank activations of a tile travel in a stage of their own, [tokens, 32] fp32, after the
 /// last.
-template <PlainKind kLoopKind, int kTokenCount>
+template <PlainKind kLoopKind, int kTokenCount, int kClusterBlocks>
 struct PlainShape {
   static constexpr PlainKind kKind = kLoopKind;
-  static constexpr int kTokens = kTokenCount, kCluster = plain_cluster(kTokens);
+  static constexpr int kTokens = kTokenCount, kCluster = kClusterBlocks;
   static constexpr bool kSharedWeights = kKind == PlainKind::kW8A8;
   using Sum = std::conditional_t<kSharedWeights, int, float>;
   using Stage = PlainStage<kTokens, kSharedWeights>;

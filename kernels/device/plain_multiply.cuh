@@ -12,7 +12,6 @@ class PlainMultiply {
   using Stage = typename Shape::Stage;
   using Sum = typename Shape::Sum;
   using Tile = typename PlainTiles<Shape>::Tile;
-  static constexpr int kTogether = 4;
 
  public:
   __device__ PlainMultiply(const PlainParameters& p, Shared& shared) : p_(p), shared_(shared), tiles_(p) {}
@@ -55,6 +54,7 @@ class PlainMultiply {
     }
   }
 
+  // While one step of 16 columns runs, the weights of the next are made.
   __device__ void run_from_registers() {
     PlainEpilogue<Shape> epilogue(p_, shared_, self_);
     PlainWeights<Shape> weights(p_, self_);
@@ -62,42 +62,27 @@ class PlainMultiply {
       const Tile at = tiles_.at(index);
       epilogue.start(at);
       float sums[kTokens / 2] = {};
-      int step = 0;
-      for (; step + kTogether <= p_.steps; step += kTogether) multiply_stages<kTogether>(sums, weights);
-      for (; step < p_.steps; ++step) multiply_stages<1>(sums, weights);
+#pragma unroll 2  // so that loads under way keep their registers
+      for (int step = 0; step < p_.steps; ++step) {
+        uint32_t operand[4][4];
+        weights.expand(operand[0], 0);
+        barrier_wait(&shared_.full[cursor_.slot], cursor_.parity);
+        const uint64_t tokens = swizzled_tile(shared_address(shared_.stages[cursor_.slot].tokens));
+#pragma unroll
+        for (int j = 0; j < 4; ++j) {
+          wgmma_fence();
+          wgmma_16bit<HalfType::kFp16>(sums, operand[j], tokens + 2 * j);
+          wgmma_commit();
+          if (j < 3) weights.expand(operand[j + 1], j + 1);
+        }
+        weights.advance();
+        wgmma_wait<0>();
+        pin(sums);
+        release_stage<Shape>(&shared_.empty[cursor_.slot], self_.lane);
+        cursor_.advance();
+      }
       epilogue.finish(sums, at, cursor_);
     }
-  }
-
-  // While one step of 16 columns runs, the weights of the next are made. (Between two calls the tensor cores
-  // serve the other warpgroup: products that run on would make the compiler wait after each.)
-  template <int kCount>
-  __device__ __forceinline__ void multiply_stages(float (&sums)[kTokens / 2], PlainWeights<Shape>& weights) {
-    uint64_t* before = nullptr;
-#pragma unroll
-    for (int s = 0; s < kCount; ++s) {
-      uint32_t operand[4][4];
-      weights.expand(operand[0], 0);
-      barrier_wait(&shared_.full[cursor_.slot], cursor_.parity);
-      const uint64_t tokens = swizzled_tile(shared_address(shared_.stages[cursor_.slot].tokens));
-#pragma unroll
-      for (int j = 0; j < 4; ++j) {
-        wgmma_fence();
-        wgmma_16bit<HalfType::kFp16>(sums, operand[j], tokens + 2 * j);
-        wgmma_commit();
-        if (j < 3) weights.expand(operand[j + 1], j + 1);
-      }
-      weights.advance();
-      if (s > 0) {
-        wgmma_wait<4>();
-        release_stage<Shape>(before, self_.lane);
-      }
-      before = &shared_.empty[cursor_.slot];
-      cursor_.advance();
-    }
-    wgmma_wait<0>();
-    pin(sums);
-    release_stage<Shape>(before, self_.lane);
   }
 
   const PlainParameters& p_;

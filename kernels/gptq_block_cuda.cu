@@ -7,9 +7,7 @@ namespace {
 
 using namespace device;
 
-constexpr int kRows = 64;   // output rows of a block, a thread each
-constexpr int kBlocks = 3;  // that shared memory has room for; without saying so, loads get too few registers
-constexpr int kRun = 16;    // columns
+constexpr int kRows = 64;  // output rows of a block, a thread each
 constexpr int kMost = static_cast<int>(GptqBlock::kMostColumns);
 
 struct Operands {
@@ -23,49 +21,27 @@ struct Operands {
   float tensor_scale;
 };
 
-__device__ __forceinline__ float scale_at(const Operands& p, int64_t n, int64_t column) {
-  return __ldg(p.scales + n * p.scale_stride + static_cast<int>(column) / p.group);
-}
-
-// left(l) -= factors(l) e for l in [begin, begin + kCount), all loads before the first store.
-template <int kCount>
-__device__ __forceinline__ void spread(double* left, const double* factors, int begin, double e) {
-  double l[kCount], f[kCount];
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) l[i] = left[(begin + i) * kRows], f[i] = __ldg(factors + begin + i);
-#pragma unroll
-  for (int i = 0; i < kCount; ++i) left[(begin + i) * kRows] = fma(-f[i], e, l[i]);
-}
-
 // What is left of the rows' columns lies in shared memory, [columns][kRows] doubles: each thread has its own
-// bank pair, and all read the same element of `upper`. A thread's work is a chain; what it waits for is asked
-// for early, and an error is spread over whole runs of columns, those at its beginning that are done
-// included.
+// bank pair, and all read the same element of `upper`.
 template <NumberFormat kFormat>
-__global__ void __launch_bounds__(kRows, kBlocks) gptq_block_kernel(const __grid_constant__ Operands p) {
+__global__ void __launch_bounds__(kRows) gptq_block_kernel(const __grid_constant__ Operands p) {
   extern __shared__ __align__(16) uint8_t memory[];
   const int64_t n = static_cast<int64_t>(blockIdx.x) * kRows + threadIdx.x;
   double* left = reinterpret_cast<double*>(memory) + threadIdx.x;
   if (n >= p.rows) return;
-#pragma unroll 8
   for (int j = 0; j < p.columns; ++j) left[j * kRows] = p.rest[j * p.rest_stride + n];
-  int64_t column = __ldg(p.order);
-  float scale = scale_at(p, n, column);
   for (int j = 0; j < p.columns; ++j) {
-    const double* factors = p.upper + j * p.upper_stride;
-    const double x = left[j * kRows], pivot = __ldg(factors + j);
-    const int64_t next = __ldg(p.order + min(j + 1, p.columns - 1));
-    const float next_scale = scale_at(p, n, next);
+    const double x = left[j * kRows];
+    const int64_t column = p.order[j];
+    const float scale = p.scales[n * p.scale_stride + static_cast<int>(column) / p.group];
     const uint8_t code = encode_number<kFormat>(__fdiv_rn(static_cast<float>(x), scale * p.tensor_scale));
     const float value = decode_number<kFormat>(code) * scale * p.tensor_scale;
-    const double e = (x - value) / pivot;
     p.codes[n * p.code_stride + column] = code;
+    const double* factors = p.upper + j * p.upper_stride;
+    const double e = (x - value) / factors[j];
     p.errors[j * p.error_stride + n] = e;
-    int l = (j + 1) / kRun * kRun;
-    for (; l + kRun <= p.columns; l += kRun) spread<kRun>(left, factors, l, e);
-    for (; l < p.columns; ++l) spread<1>(left, factors, l, e);
-    column = next;
-    scale = next_scale;
+#pragma unroll 8
+    for (int l = j + 1; l < p.columns; ++l) left[l * kRows] = fma(-__ldg(factors + l), e, left[l * kRows]);
   }
 }
 

@@ -1,10 +1,7 @@
 #include "lowrank/compress_group.h"
 
-#include <c10/core/DeviceGuard.h>
-
 #include <chrono>
 #include <deque>
-#include <optional>
 
 #include "lowrank/group_run.h"
 #include "lowrank/problem_checks.h"
@@ -28,10 +25,6 @@ std::unique_ptr<WeightQuantizer> plain_weights() {
 // results do not depend on the thread count.
 constexpr int64_t kChain = 5;
 
-// Of them side by side on a GPU, whose queue one CPU thread would leave empty most of the time; the matrices
-// of as many candidates are held.
-constexpr int kGpuChains = 3;
-
 // The group without what an extra branch took of it; `kept` holds what it refers to.
 GroupProblem without(const GroupProblem& whole, const TakenOut& taken, std::deque<ActivationStats>& kept) {
   GroupProblem rest = whole;
@@ -44,12 +37,9 @@ GroupProblem without(const GroupProblem& whole, const TakenOut& taken, std::dequ
 
 std::vector<double> search_errors(const std::vector<GroupRun>& runs, const WeightQuantizer& weights,
                                   const std::vector<OnlineTransform>& candidates, Through through,
-                                  at::Device device, int cpu_threads) {
+                                  int threads) {
   std::vector<double> errors(candidates.size());
-  const int threads = device.is_cuda() ? kGpuChains : cpu_threads;
   for_each_block(static_cast<int64_t>(candidates.size()), kChain, threads, [&](int64_t begin, int64_t end) {
-    std::optional<c10::DeviceGuard> here;  // each thread has a current GPU of its own
-    if (device.is_cuda()) here.emplace(device);
     std::vector<std::vector<Tensor>> starts(runs.size());
     for (int64_t i = begin; i < end; ++i)
       for (size_t r = 0; r < runs.size(); ++r)
@@ -79,8 +69,7 @@ GroupCompression compress_group(std::span<const GroupProblem> problems, const Re
   const auto start = std::chrono::steady_clock::now();
   TransformFit fit =
       stages.transform->fit(rest, [&](const std::vector<OnlineTransform>& candidates, Through through) {
-        const at::Device device = rest.front().weights.front().device();
-        return search_errors(runs, stand_in, candidates, through, device, options.group_threads);
+        return search_errors(runs, stand_in, candidates, through, options.group_threads);
       });
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   GroupCompression out;

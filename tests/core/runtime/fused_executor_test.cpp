@@ -9,46 +9,18 @@
 #include "core/runtime/kernel_stream.h"
 #include "core/runtime/single_thread.h"
 #include "tests/support/fused_problem.h"
+#include "tests/support/node_comparison.h"
 #include "tests/support/support.h"
 
 namespace svdlab {
 namespace {
 
+using testing::compare_nodes;
 using testing::compressed_model;
 using testing::random_tensor;
+using testing::reference_values;
 using testing::relative_difference;
-
-/// Every value of the reference's own run, by node.
-std::vector<Tensor> reference_values(const Graph& graph, const CompressedModel& model,
-                                     const NamedTensors& inputs) {
-  std::vector<Tensor> values(graph.nodes.size());
-  Executor(graph, {.compressed = &model}).run(inputs, [&](int node, const auto&, const Tensor& output) {
-    values[node] = output;
-  });
-  return values;
-}
-
-struct Worst {
-  std::string node;
-  double margin = INFINITY, db = 0;  ///< SQNR above the gate; of that node
-};
-
-/// Each fused node on the reference's own inputs; fails below a node's gate.
-Worst compare_nodes(const Graph& graph, const FusedExecutor& fused, const std::vector<Tensor>& values) {
-  Worst worst;
-  for (size_t i = 0; i < fused.plan().nodes.size(); ++i) {
-    const double gate = least_sqnr_db(fused.plan().nodes[i]);
-    for (const FusedExecutor::Border& b : fused.run_fused(i, values)) {
-      const Tensor expected = b.value.sizes() == values[b.node].sizes()
-                                  ? values[b.node]
-                                  : values[b.node].slice(1, b.first_token, b.first_token + b.value.size(1));
-      const double db = -20 * std::log10(relative_difference(b.value.to(at::kCPU, at::kFloat), expected));
-      EXPECT_TRUE(db >= gate) << graph.nodes[b.node].id << ": " << db << " dB, gate " << gate;
-      if (!(db - gate >= worst.margin)) worst = {graph.nodes[b.node].id, db - gate, db};
-    }
-  }
-  return worst;
-}
+using testing::WorstNode;
 
 double output_difference(const Tensor& fused, const Tensor& reference) {
   return relative_difference(fused.to(at::kCPU, at::kFloat), reference);
@@ -65,7 +37,7 @@ TEST_P(FusedExecutorSchemes, EveryNodeOnTheReferencesInputs) {
   for (const int64_t items : {1, 2}) {
     const NamedTensors inputs = testing::flux_inputs(config, items, 3);
     const std::vector<Tensor> values = reference_values(graph, model, inputs);
-    const Worst worst = compare_nodes(graph, fused, values);
+    const WorstNode worst = compare_nodes(graph, fused, values);
     RecordProperty("worst_node", worst.node);
     RecordProperty("worst_db", std::to_string(worst.db));
     const Tensor out = fused.run(inputs);
@@ -147,7 +119,7 @@ TEST(FusedExecutor, EmbeddedModelNodeByNode) {
   const Embedded e("int4", 4);
   const FusedExecutor fused(e.model.graph, e.compressed, {});
   const std::vector<Tensor> values = reference_values(e.model.graph, e.compressed, e.inputs);
-  const Worst worst = compare_nodes(e.model.graph, fused, values);
+  const WorstNode worst = compare_nodes(e.model.graph, fused, values);
   std::printf("worst node: %s, %.1f dB\n", worst.node.c_str(), worst.db);
 }
 
@@ -162,7 +134,7 @@ TEST_P(FusedExecutorGpu, EmbeddedModelNodeByNode) {
   const Embedded e(GetParam(), 16);
   const FusedExecutor fused(e.model.graph, e.compressed, {.device = at::Device(at::kCUDA, 0)});
   const std::vector<Tensor> values = reference_values(e.model.graph, e.compressed, e.inputs);
-  const Worst worst = compare_nodes(e.model.graph, fused, values);
+  const WorstNode worst = compare_nodes(e.model.graph, fused, values);
   std::printf("%s, worst node: %s, %.1f dB\n", GetParam(), worst.node.c_str(), worst.db);
   // Rounding flips codes, and flipped codes flip more of them: outputs of a whole forward differ about as
   // much as either does from 16 bit. What must agree is how far they are from it.

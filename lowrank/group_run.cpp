@@ -30,6 +30,9 @@ GroupRun::GroupRun(const GroupProblem& problem, const TakenOut& taken, const Rec
   // Where nothing is compared the error is only logged: as measured on tokens, unless asked for.
   const bool compares = stages.transform->needs_score() || stages.driver->needs_score();
   const Scoring scoring = recipe.score == Scoring::kAuto && !compares ? Scoring::kTokens : recipe.score;
+  SVDLAB_REQUIRE(problem.scheme.activations || recipe.activations == "dynamic", Errc::kConfig, "activations ",
+                 recipe.activations, ": the scheme of ", problem.name,
+                 " keeps activations in 16 bit; use a scheme with `activations:` or leave the stage out");
   if (problem.stats) scorer_ = make_scorer(problem, *stages.activations, scoring, options.score_tokens);
 }
 

@@ -93,6 +93,8 @@ TEST(CrossActivations, RefusesWhatItsTokensDoNotBound) {
   EXPECT_TRUE(refuses("preset: crossquant", {"grouping: row"}));
   g.problem.scheme.activations->tensor.grouping = Grouping::kRow;
   EXPECT_TRUE(refuses("preset: crossquant", {"shift_after_gelu: false"}));
+  g.problem.scheme.activations.reset();
+  EXPECT_TRUE(refuses("preset: crossquant", {"activations cross", "16 bit"}));
 }
 
 }  // namespace
